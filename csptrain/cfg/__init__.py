@@ -1,0 +1,1 @@
+"""The cfg language: text with line numbers, typed options, data files."""

@@ -1,0 +1,174 @@
+"""cfg text to sections that remember their lines; knows no layer.
+
+Source: Darknet strips every space and tab inside a line, takes a line that then starts with ``#`` or ``;`` as a
+comment, and knows no comment behind a value.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from csptrain.errors import CfgError
+
+MAX_BYTES = 16 * 1024 * 1024
+_BLANKS = str.maketrans("", "", " \t\r")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One ``key=value`` line."""
+
+    key: str
+    value: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """One ``[kind]`` with its options in file order, repeated keys included."""
+
+    kind: str
+    path: str
+    line: int
+    options: tuple[Option, ...] = ()
+
+    def get(self, key: str) -> Option | None:
+        """The option in force: Darknet takes the first of a repeated key."""
+        return next((option for option in self.options if option.key == key), None)
+
+    def error(self, message: str, key: str | None = None, hint: str | None = None) -> CfgError:
+        """A CfgError at this section, or at the line of one of its keys."""
+        option = self.get(key) if key else None
+        return CfgError(message, path=self.path, line=option.line if option else self.line, hint=hint)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a cfg that its author should know."""
+
+    path: str
+    line: int
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        return str(CfgError(self.message, path=self.path, line=self.line, hint=self.hint))
+
+
+@dataclass
+class Reading:
+    """How a cfg is read: strictly (a mistake is an error) or as Darknet does (a mistake becomes a finding)."""
+
+    lenient: bool = False
+    findings: list[Finding] = field(default_factory=list)
+
+    def mistake(self, error: CfgError) -> None:
+        """Raise ``error``, or keep it as a finding when reading leniently."""
+        if not self.lenient:
+            raise error
+        self.findings.append(Finding(error.path or "", error.line or 0, error.message, error.hint))
+
+    def note(self, section: Section, line: int, message: str, hint: str | None = None) -> None:
+        """Keep a finding that is no mistake."""
+        self.findings.append(Finding(section.path, line, message, hint))
+
+
+def read_text(path: str | os.PathLike[str], limit: int = MAX_BYTES, what: str = "cfg") -> str:
+    """The text of a small regular file.
+
+    Raises:
+        CfgError: not there, not a regular file, larger than ``limit`` bytes, or with NUL bytes in it.
+    """
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            raise CfgError(f"is not a file, a {what} was expected", path=path)
+        with Path(path).open("rb") as stream:
+            raw = stream.read(limit + 1)
+    except FileNotFoundError:
+        raise CfgError(f"no such {what} file", path=path) from None
+    except (OSError, ValueError) as error:
+        raise CfgError(f"cannot be read: {error}", path=str(path)) from None
+    if len(raw) > limit:
+        raise CfgError(f"is larger than {limit} bytes, too long for a {what}", path=path)
+    if b"\0" in raw:
+        raise CfgError(f"holds NUL bytes, so it is no {what}", path=path, hint="is it a weights file?")
+    return raw.decode("utf-8", errors="replace")
+
+
+def lines(text: str) -> Iterator[tuple[int, str]]:
+    """The meaningful lines, stripped as Darknet strips them, with their numbers from 1."""
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.translate(_BLANKS)
+        if line and line[0] not in "#;":
+            yield number, line
+
+
+def parse_option(
+    line: str, number: int, path: str, mistake: Callable[[CfgError], None]
+) -> Option | None:
+    """One ``key=value`` line; anything else is a mistake and yields None."""
+    key, equals, value = line.partition("=")
+    if equals and key:
+        return Option(key, value, number)
+    mistake(CfgError(f"'{line[:60]}' is not key=value", path=path, line=number))
+    return None
+
+
+def parse(text: str, path: str = "<cfg>", reading: Reading | None = None) -> tuple[Section, ...]:
+    """Split cfg text into sections.
+
+    Raises:
+        CfgError: an option before the first section, an unclosed ``[``, no section at all, and when reading
+            strictly a line that is not ``key=value`` or a key given twice.
+    """
+    reading = reading or Reading()
+    sections: list[Section] = []
+    options: list[Option] = []
+    head: tuple[str, int] | None = None
+
+    def close() -> None:
+        if head is not None:
+            section = Section(head[0], path, head[1], tuple(options))
+            _check_repeats(section, reading)
+            sections.append(section)
+        options.clear()
+
+    for number, line in lines(text):
+        if line[0] == "[":
+            if not line.endswith("]") or len(line) < 3:
+                raise CfgError(f"'{line[:60]}' is not a section", path=path, line=number, hint="write [kind]")
+            close()
+            head = (line[1:-1], number)
+        elif head is None:
+            raise CfgError("an option stands before the first section", path=path, line=number)
+        elif (option := parse_option(line, number, path, reading.mistake)) is not None:
+            options.append(option)
+    close()
+    if not sections:
+        raise CfgError("has no section", path=path, hint="a cfg begins with [net]")
+    return tuple(sections)
+
+
+def read(path: str | os.PathLike[str], reading: Reading | None = None) -> tuple[Section, ...]:
+    """Read and split a cfg file; raises CfgError."""
+    return parse(read_text(path), os.fspath(path), reading)
+
+
+def _check_repeats(section: Section, reading: Reading) -> None:
+    first: dict[str, int] = {}
+    for option in section.options:
+        if option.key in first:
+            reading.mistake(
+                CfgError(
+                    f"{option.key}= is given again in [{section.kind}]",
+                    path=section.path,
+                    line=option.line,
+                    hint=f"Darknet uses the first, line {first[option.key]}",
+                )
+            )
+        first.setdefault(option.key, option.line)

@@ -1,0 +1,113 @@
+"""The ``csptrain`` command: finds the verb, imports its module alone, and turns errors into one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from csptrain import __version__
+from csptrain.cli.arguments import UsageError, unknown
+from csptrain.errors import CspError
+
+#: First word -> second word -> (module with ``run(argv) -> int``, help in one line).
+VERBS: dict[str, dict[str, tuple[str, str]]] = {
+    "detector": {
+        "train": ("csptrain.cli.detector_train", "train a detector from a cfg"),
+        "test": ("csptrain.cli.detector_test", "find objects in pictures and draw them"),
+        "valid": ("csptrain.cli.detector_valid", "write the detections of a validation list to files"),
+        "map": ("csptrain.cli.detector_map", "measure mean average precision on a validation list"),
+    },
+    "cfg": {
+        "info": ("csptrain.cli.cfg_info", "print the layers of a cfg, their shapes and their cost"),
+    },
+    "export": {
+        "opencv": ("csptrain.cli.export_opencv", "write a cfg and weights that OpenCV 4 computes equally"),
+    },
+}
+
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+
+_HELP = ("help", "-h", "-help", "--help")
+_VERSION = ("version", "-version", "--version")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    0 done; 1 a mistake in what the user gave (`CspError`, or a file that cannot be read or written);
+    2 a command line that cannot be understood; 130 interrupted; 141 nobody reads the output any more.
+    """
+    try:
+        code = _dispatch(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except UsageError as error:
+        return _complain(error, EXIT_USAGE)
+    except CspError as error:
+        return _complain(error, EXIT_ERROR)
+    except KeyboardInterrupt:
+        print("\ncsptrain: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit and would complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except OSError as error:
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
+        return _complain(f"{where}{error.strerror or error}", EXIT_ERROR)
+    return code
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words:
+        print(_overview(VERBS), file=sys.stderr)
+        return EXIT_USAGE
+    first, rest = words[0], words[1:]
+    if first in _VERSION:
+        print(f"csptrain {__version__}")
+        return 0
+    if first in _HELP:
+        # `csptrain help detector train` is `csptrain detector train --help`.
+        return _dispatch([*rest, "--help"]) if rest else _show(_overview(VERBS))
+    if first not in VERBS:
+        raise unknown("command", first, [*VERBS, "help", "version"])
+    second_words = VERBS[first]
+    if not rest:
+        raise UsageError(f"'{first}' needs one more word", hint=f"one of: {', '.join(second_words)}")
+    if rest[0] in _HELP:
+        return _show(_overview({first: second_words}))
+    if rest[0] not in second_words:
+        raise unknown(f"{first} command", rest[0], second_words)
+    module, _ = second_words[rest[0]]
+    return _run(module, rest[1:])
+
+
+def _run(module: str, argv: list[str]) -> int:
+    try:
+        return int(import_module(module).run(argv))
+    except SystemExit as stop:  # argparse stops so after --help
+        return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else EXIT_ERROR
+
+
+def _overview(verbs: dict[str, dict[str, tuple[str, str]]]) -> str:
+    lines = ["usage: csptrain COMMAND [arguments]", ""]
+    for first, second_words in verbs.items():
+        lines.extend(f"  {f'{first} {second}':<18}{text}" for second, (_, text) in second_words.items())
+    if verbs is VERBS:
+        lines.append(f"  {'version':<18}print the version")
+    lines += ["", "csptrain COMMAND --help tells all about one of them."]
+    return "\n".join(lines)
+
+
+def _show(text: str) -> int:
+    print(text)
+    return 0
+
+
+def _complain(error: CspError | str, code: int) -> int:
+    print(f"csptrain: error: {error}", file=sys.stderr)
+    return code

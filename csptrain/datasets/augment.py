@@ -1,0 +1,93 @@
+"""Detector augmentation of one image: parameters are drawn first, then applied, both without hidden state.
+
+Source: Darknet's order: crop, resize to the network, flip, colour. Mixing several images is `mosaic`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from csptrain.datasets.colour import Distortion, distort_pixels, distort_planes, sample_distortion
+from csptrain.datasets.geometry import Crop, Fill, crop_pixels, crop_truth, sample_crop
+from csptrain.datasets.image import FloatArray, Pixels, resize
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What may be drawn; the defaults change nothing. Names and meaning are the cfg's.
+
+    ``jitter`` and ``resize`` are keys of the head, the others of [net]. ``fill`` is what a crop shows outside
+    the image: Darknet's OpenCV build, which trained the published weights, takes the mean colour, its plain
+    build repeats the border. ``mosaic_share`` of the samples are mosaics when ``mosaic`` is on.
+    ``max_truths`` is the head's ``max``: further boxes of an image are left out.
+    """
+
+    jitter: float = 0.0
+    resize: float = 1.0
+    flip: bool = False
+    hue: float = 0.0
+    saturation: float = 1.0
+    exposure: float = 1.0
+    letter_box: bool = False
+    mosaic: bool = False
+    mosaic_share: float = 0.5
+    fill: Fill = "mean"
+    max_truths: int = 200
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The drawn parameters of one image."""
+
+    crop: Crop
+    distortion: Distortion
+
+
+def draw(
+    rng: np.random.Generator, size: tuple[int, int], net_size: tuple[int, int], settings: Augmentation
+) -> Draw:
+    """Draw the parameters for an image of ``size`` (width, height) going into a net of ``net_size``."""
+    crop = sample_crop(
+        rng,
+        size,
+        net_size,
+        jitter=settings.jitter,
+        resize=settings.resize,
+        flip=settings.flip,
+        letter_box=settings.letter_box,
+    )
+    return Draw(crop, sample_distortion(rng, settings.hue, settings.saturation, settings.exposure))
+
+
+def apply_crop(image: Pixels, net_size: tuple[int, int], crop: Crop, fill: Fill) -> Pixels:
+    """Crop, resize and flip uint8 [H, W, C] to uint8 [net height, net width, C]."""
+    channels = image.shape[2]
+    sized = cv2.resize(crop_pixels(image, crop, fill), net_size, interpolation=cv2.INTER_LINEAR)
+    if crop.flip:
+        sized = cv2.flip(sized, 1)
+    return np.asarray(sized, np.uint8).reshape(net_size[1], net_size[0], channels)
+
+
+def apply(
+    image: Pixels, truth: FloatArray, net_size: tuple[int, int], drawn: Draw, fill: Fill
+) -> tuple[Pixels, FloatArray]:
+    """Augment uint8 [H, W, C] and its boxes [n, 5] to uint8 [net height, net width, C] and [m, 5]."""
+    size = image.shape[1], image.shape[0]
+    pixels = distort_pixels(apply_crop(image, net_size, drawn.crop, fill), drawn.distortion)
+    return pixels, crop_truth(truth, size, net_size, drawn.crop)
+
+
+def apply_exact(image: Pixels, net_size: tuple[int, int], drawn: Draw) -> FloatArray:
+    """The image of `apply` in Darknet's own float32 arithmetic: float32 [C, net height, net width].
+
+    Slow; the figures that the fast path is compared with.
+    """
+    cropped = crop_pixels(image, drawn.crop, "replicate")
+    planes = cropped.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
+    sized = resize(planes, *net_size)
+    if drawn.crop.flip:
+        sized = sized[:, :, ::-1]
+    return distort_planes(sized, drawn.distortion)

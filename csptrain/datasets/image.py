@@ -1,0 +1,123 @@
+"""Reading images, and Darknet's own resize and letterbox in float32.
+
+Source: Darknet behaviour without OpenCV, which is what its figures and the golden cases are computed with.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from csptrain.errors import DataError
+
+Pixels = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float32]
+
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+
+
+def load_image(path: str | os.PathLike[str], channels: int = 3) -> Pixels:
+    """Decode an image file to uint8 [H, W, channels], RGB (3) or grey (1).
+
+    Grey is replicated, alpha dropped, and the EXIF orientation ignored, as Darknet does.
+
+    Raises:
+        DataError: a file that cannot be read or decoded, or a JPEG that ends early.
+    """
+    if channels not in (1, 3):
+        raise DataError(f"images have 1 or 3 channels, not {channels}", path=path)
+    try:
+        with open(path, "rb") as stream:
+            raw = stream.read()
+    except OSError as error:
+        raise DataError(f"the image cannot be read: {error.strerror}", path=path) from None
+    if _ends_early(raw):
+        raise DataError("the JPEG image is cut off", path=path)
+    kind = cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE
+    try:
+        pixels = cv2.imdecode(np.frombuffer(raw, np.uint8), kind | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:  # an empty file, or sizes beyond OpenCV's limits
+        pixels = None
+    if pixels is None:
+        raise DataError("is not an image that can be decoded", path=path)
+    if channels == 1:
+        return np.asarray(pixels[:, :, None], np.uint8)
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), np.uint8)
+
+
+def _ends_early(raw: bytes) -> bool:
+    """Whether a JPEG lacks its end; the decoder would fill the missing part with grey and say nothing."""
+    if not raw.startswith(_JPEG_START) or raw.endswith(_JPEG_END):
+        return False
+    # Other data may follow the end, and a thumbnail has an end of its own, but before the image's last scan.
+    return raw.rfind(_JPEG_END) <= raw.rfind(_JPEG_SCAN)
+
+
+def to_planes(pixels: Pixels) -> FloatArray:
+    """uint8 [H, W, C] to float32 [C, H, W] in 0..1."""
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32) * np.float32(1 / 255)
+
+
+class _Taps(NamedTuple):
+    """Two source indices and their weights for every output position along one axis."""
+
+    low: npt.NDArray[np.intp]
+    high: npt.NDArray[np.intp]
+    low_weight: FloatArray
+    high_weight: FloatArray
+
+
+def _taps(source: int, target: int) -> _Taps:
+    """Corner-aligned: output p lies at p * (source - 1) / (target - 1), in float32 as Darknet computes it."""
+    scale = np.float32(source - 1) / np.float32(max(target - 1, 1))
+    at = np.arange(target, dtype=np.float32) * scale
+    low = at.astype(np.intp)
+    part = at - low.astype(np.float32)
+    return _Taps(low, np.minimum(low + 1, source - 1), np.float32(1) - part, part)
+
+
+def resize(image: FloatArray, width: int, height: int) -> FloatArray:
+    """Separable bilinear resize without antialiasing, float32 [C, H, W] to float32 [C, height, width].
+
+    *Source:* Darknet copies the last column but computes the last row without its lower neighbour, so
+    rounding of the row's position can leave that row black. Networks were tested with it, so it stays.
+    """
+    channels, rows, columns = image.shape
+    down = _taps(rows, height)
+    down.high_weight[-1] = 0
+    if rows == 1:
+        down.high_weight[:] = 0
+    across = _taps(columns, width)
+    across.low[-1] = across.high[-1] = columns - 1
+    across.low_weight[-1], across.high_weight[-1] = 1, 0
+    # Rows first: picking whole rows is cheap, and the order changes rounding only.
+    upright = image[:, down.low] * down.low_weight[:, None]
+    upright += image[:, down.high] * down.high_weight[:, None]
+    flat = upright.reshape(channels * height, columns)
+    result = flat.take(across.low, 1) * across.low_weight
+    result += flat.take(across.high, 1) * across.high_weight
+    return np.asarray(result.reshape(channels, height, width), np.float32)
+
+
+def letterbox_size(source: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    """The (width, height) ``source`` gets inside ``target``: the tighter side fits, the other rounds down."""
+    (width, height), (net_width, net_height) = source, target
+    if net_width * height < net_height * width:
+        return net_width, height * net_width // width
+    return width * net_height // height, net_height
+
+
+def letterbox(image: FloatArray, width: int, height: int) -> FloatArray:
+    """Resize keeping the aspect and centre on 0.5 grey, float32 [C, H, W] to float32 [C, height, width]."""
+    channels, rows, columns = image.shape
+    inner_width, inner_height = letterbox_size((columns, rows), (width, height))
+    boxed = np.full((channels, height, width), 0.5, np.float32)
+    if inner_width and inner_height:
+        left, top = (width - inner_width) // 2, (height - inner_height) // 2
+        inner = resize(image, inner_width, inner_height)
+        boxed[:, top : top + inner_height, left : left + inner_width] = inner
+    return boxed

@@ -1,0 +1,197 @@
+"""What every layer answers: options, sources, shape, module, stored tensors, cost; a Head adds loss and decode."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import Tensor, nn
+
+from csptrain.cfg.fields import integer, number, opt, read_options
+from csptrain.cfg.text import Reading, Section
+from csptrain.errors import CfgError
+from csptrain.losses.base import HeadLoss
+
+if TYPE_CHECKING:
+    from csptrain.ops.decode import Detections
+
+# Nothing in the field comes near these; they keep a typing error from becoming an allocation.
+MAX_SIDE = 65536
+MAX_CHANNELS = 1 << 20
+MAX_OUTPUTS = 1 << 31
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The shape of one image's output: channels, height, width."""
+
+    c: int
+    h: int
+    w: int
+
+    @property
+    def outputs(self) -> int:
+        """Number of values."""
+        return self.c * self.h * self.w
+
+    def __str__(self) -> str:
+        return f"{self.w} x {self.h} x {self.c}"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Floating point operations of one image.
+
+    ``darknet`` is what Darknet's table prints for the layer (None where it prints nothing), ``operations`` what
+    ``darknet ops`` counts (2 x multiply-adds of convolutional and connected), ``paper`` the count behind the
+    CSPNet paper's BFLOPs column (convolutions and max pooling).
+    """
+
+    darknet: float | None = None
+    operations: int = 0
+    paper: float = 0.0
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One tensor of the weights file: its name in Darknet's words and where it lives."""
+
+    name: str
+    tensor: Tensor
+    mixes: bool = False  # the mixing weights of a shortcut: no convolution, no decay
+
+
+@dataclass(frozen=True)
+class LossContext:
+    """What a head needs to know beyond its tensors."""
+
+    net_width: int
+    net_height: int
+    seen: int
+
+
+COMMON_INERT = {
+    "onlyforward": "Darknet uses it to skip a backward pass in a fine-tuned section",
+    "clip": "it exists on Darknet's GPU path only",
+    "dontloadscales": "loading by shape makes it needless",
+    "stream": "an order of GPU streams",
+    "wait_stream": "an order of GPU streams",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer(ABC):
+    """One section of a cfg below [net], read and checked."""
+
+    kind: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    inert: ClassVar[dict[str, str]] = {}
+    refused: ClassVar[dict[str, str]] = {}
+
+    index: int
+    section: Section = dataclasses.field(repr=False)
+    learning_rate: float = opt(1.0, number)
+    stopbackward: int = opt(0, integer)
+    dont_update: int = opt(0, integer)
+    burnin_update: int = opt(0, integer)
+    train_only_bn: int = opt(0, integer)
+    dontload: int = opt(0, integer)
+
+    @classmethod
+    def read(cls, index: int, section: Section, reading: Reading) -> Layer:
+        """The typed layer of a section; raises CfgError for options that cannot be."""
+        inert = {**COMMON_INERT, **cls.inert}
+        values = read_options(cls, section, reading, inert, cls.refused)
+        layer = cls(index=index, section=section, **values)
+        layer.check(reading)
+        return layer
+
+    def check(self, reading: Reading) -> None:
+        """Refuse option values that no shape can make sense of; raises CfgError."""
+
+    def sources(self) -> tuple[int, ...]:
+        """Indices of the layers whose outputs are read; -1 is the image."""
+        return (self.index - 1,)
+
+    @abstractmethod
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        """The output's shape; raises CfgError where the inputs do not fit."""
+
+    @abstractmethod
+    def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
+        """The torch module: ``forward(*inputs)`` of tensors [N, C, H, W] gives the output."""
+
+    def stored(self, module: nn.Module) -> list[Stored]:
+        """The tensors of the layer in the order of Darknet's file."""
+        return []
+
+    def cost(self, inputs: Sequence[Shape], output: Shape) -> Cost:
+        """Operations as Darknet and the paper count them."""
+        return Cost()
+
+    def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
+        """The middle columns of the layer table: filters, size/stride, or sources."""
+        return ""
+
+    def error(self, message: str, key: str | None = None, hint: str | None = None) -> CfgError:
+        """A CfgError at this layer's section or key, which says the layer's number."""
+        return self.section.error(f"layer {self.index} [{self.section.kind}]: {message}", key, hint)
+
+    def resolve(self, references: Iterable[int], key: str) -> tuple[int, ...]:
+        """Layer indices of references: negative counts back from this layer, others are absolute.
+
+        Raises:
+            CfgError: a reference to this layer, a later one or one before the first.
+        """
+        found = []
+        for reference in references:
+            target = self.index + reference if reference < 0 else reference
+            if not 0 <= target < self.index:
+                back = f"-{self.index}..-1 or 0..{self.index - 1}" if self.index else "nothing before layer 0"
+                raise self.error(f"{key}={reference} points outside the layers before it", key, f"legal: {back}")
+            found.append(target)
+        if not found:
+            raise self.error(f"{key}= names no layer", key)
+        return tuple(found)
+
+    def positive(self, reading: Reading, **values: int) -> None:
+        """Raise CfgError for a value below 1."""
+        for key, value in values.items():
+            if value < 1:
+                raise self.error(f"{key}={value} must be 1 or more", key)
+
+    def window(self, length: int, padding: int, size: int, stride: int) -> int:
+        """Output length of a sliding window; raises CfgError when the window does not fit."""
+        if length + padding < size:
+            raise self.error(f"a window of {size} does not fit a map of {length} with padding {padding}")
+        return (length + padding - size) // stride + 1
+
+
+class Head(Layer):
+    """A layer whose output leaves the network and, in training, carries a cost."""
+
+    has_boxes: ClassVar[bool] = False
+
+    @property
+    def has_loss(self) -> bool:
+        """Whether the layer carries a cost in training."""
+        return True
+
+    def loss(self, inputs: Sequence[Tensor], output: Tensor, truth: Tensor, context: LossContext) -> HeadLoss:
+        """Darknet's cost and delta of this layer for a mini-batch."""
+        raise NotImplementedError(f"[{self.kind}] has no loss")
+
+    def decode(self, output: Tensor, net_width: int, net_height: int, thresh: float) -> list[Detections]:
+        """Boxes, relative to the network's input, and class probabilities of each image of an activated output."""
+        raise NotImplementedError(f"[{self.kind}] has no boxes")
+
+
+class Identity(nn.Module):
+    """Gives its first input."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """The first input, unchanged."""
+        return inputs[0]

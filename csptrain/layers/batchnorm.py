@@ -1,0 +1,82 @@
+"""[batchnorm], and the batch normalization that convolutional and connected share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from csptrain.layers.base import Layer, Shape, Stored
+
+EPSILON = 1e-5
+MOMENTUM = 0.01
+
+
+class BatchNorm(nn.Module):
+    """Batch normalization as cuDNN's path of Darknet trains it: biased variance, rolling momentum 0.01, eps 1e-5.
+
+    Differs: a fresh layer's rolling statistics are the plain average of its first 100 batches before the momentum
+    takes over. Darknet starts them at 0, which a short training never recovers from; after loading weights (or 100
+    batches) the two rules are the same.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.running_mean: Tensor
+        self.running_var: Tensor
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+        self.batches = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> the same shape, each channel scaled."""
+        momentum = MOMENTUM
+        if self.training:
+            self.batches += 1
+            momentum = max(MOMENTUM, 1.0 / self.batches)
+        return F.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum, EPSILON
+        )
+
+    def settle(self) -> None:
+        """Say that the rolling statistics are real (they were loaded)."""
+        self.batches = round(1 / MOMENTUM)
+
+    def get_extra_state(self) -> dict[str, int]:
+        """What the state dict needs beyond tensors."""
+        return {"batches": self.batches}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        """Take back what ``get_extra_state`` gave."""
+        self.batches = state["batches"]
+
+    def stored(self) -> list[Stored]:
+        """Darknet's order: biases, scales, rolling mean, rolling variance."""
+        return [
+            Stored("biases", self.bias),
+            Stored("scales", self.weight),
+            Stored("rolling_mean", self.running_mean),
+            Stored("rolling_variance", self.running_var),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandaloneBatchNorm(Layer):
+    """[batchnorm] has no options of its own."""
+
+    kind = "batchnorm"
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        return inputs[0]
+
+    def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
+        return BatchNorm(inputs[0].c)
+
+    def stored(self, module: nn.Module) -> list[Stored]:
+        assert isinstance(module, BatchNorm)
+        return module.stored()

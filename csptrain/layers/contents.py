@@ -1,0 +1,40 @@
+"""The table of contents: every section kind that can stand below [net], and the class that reads it."""
+
+from __future__ import annotations
+
+from csptrain.layers.attention import Sam, ScaleChannels
+from csptrain.layers.base import Layer
+from csptrain.layers.batchnorm import StandaloneBatchNorm
+from csptrain.layers.convolutional import Convolutional
+from csptrain.layers.dense import Connected, Dropout
+from csptrain.layers.empty import Empty
+from csptrain.layers.pooling import AvgPool, LocalAvgPool, MaxPool
+from csptrain.layers.region import Region
+from csptrain.layers.resample import Reorg, Reorg3d, Upsample
+from csptrain.layers.route import Route
+from csptrain.layers.shortcut import Shortcut
+from csptrain.layers.softmax import CostLayer, Softmax
+from csptrain.layers.yolo import Yolo
+
+KINDS: tuple[type[Layer], ...] = (
+    Convolutional,
+    Connected,
+    StandaloneBatchNorm,
+    MaxPool,
+    LocalAvgPool,
+    AvgPool,
+    Route,
+    Shortcut,
+    Upsample,
+    Reorg,
+    Reorg3d,
+    ScaleChannels,
+    Sam,
+    Dropout,
+    Empty,
+    Softmax,
+    CostLayer,
+    Yolo,
+    Region,
+)
+BY_NAME: dict[str, type[Layer]] = {name: kind for kind in KINDS for name in (kind.kind, *kind.aliases)}

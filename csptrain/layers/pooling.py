@@ -1,0 +1,205 @@
+"""[maxpool] (with maxout), [local_avgpool] and [avgpool]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from csptrain.cfg.fields import integer, opt
+from csptrain.cfg.text import Reading
+from csptrain.layers.base import Cost, Layer, Shape
+
+
+@dataclass(frozen=True)
+class Window:
+    """A pooling window as Darknet slides it: `padding` is the total of both sides, its smaller half comes first."""
+
+    size: int
+    stride: tuple[int, int]
+    padding: int
+
+    def margins(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """(left, right, top, bottom) rows and columns to add so that every planned window is whole."""
+        before = self.padding // 2
+        after = [
+            max((length + self.padding - self.size) // stride * stride + self.size - before - length, 0)
+            for length, stride in zip((height, width), self.stride, strict=True)
+        ]
+        return before, after[1], before, after[0]
+
+
+class MaxPoolModule(nn.Module):
+    """Max over windows; padding never wins; [N, C, H, W] -> [N, C, H', W']."""
+
+    def __init__(self, window: Window) -> None:
+        super().__init__()
+        self.window = window
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, C, H', W']."""
+        window = self.window
+        left, right, top, bottom = window.margins(x.shape[2], x.shape[3])
+        if left == right == top == bottom and 2 * left <= window.size:
+            return F.max_pool2d(x, window.size, window.stride, left)
+        x = F.pad(x, (left, right, top, bottom), value=float("-inf"))
+        return F.max_pool2d(x, window.size, window.stride)
+
+
+class MaxoutModule(nn.Module):
+    """Output channel g is the max of channels g, g+out, g+2*out, ...; [N, C, H, W] -> [N, out, H, W]."""
+
+    def __init__(self, channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.out_channels = out_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, out_channels, H, W]."""
+        pieces = x.split(self.out_channels, 1)
+        full = [piece for piece in pieces if piece.shape[1] == self.out_channels]
+        best = full[0]
+        for piece in full[1:]:
+            best = torch.maximum(best, piece)
+        rest = pieces[len(full) :]
+        if rest:
+            width = rest[0].shape[1]
+            best = torch.cat([torch.maximum(best[:, :width], rest[0]), best[:, width:]], 1)
+        return best
+
+
+class LocalAveragePoolModule(nn.Module):
+    """Mean over the valid pixels of each window; [N, C, H, W] -> [N, C, H', W']."""
+
+    def __init__(self, window: Window) -> None:
+        super().__init__()
+        self.window = window
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, C, H', W']."""
+        window = self.window
+        margins = window.margins(x.shape[2], x.shape[3])
+        ones = F.pad(x.new_ones(1, 1, *x.shape[2:]), margins)
+        total = F.avg_pool2d(F.pad(x, margins), window.size, window.stride)
+        return total / F.avg_pool2d(ones, window.size, window.stride)
+
+
+class AveragePoolModule(nn.Module):
+    """Mean of each map; [N, C, H, W] -> [N, C, 1, 1]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, C, 1, 1]."""
+        return x.mean((2, 3), keepdim=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalAvgPool(Layer):
+    """Options of [local_avgpool], which slides as [maxpool] does."""
+
+    kind = "local_avgpool"
+    aliases = ("local_avg",)
+
+    stride: int = opt(1, integer)
+    stride_x: int = opt(-1, integer)
+    stride_y: int = opt(-1, integer)
+    size: int = opt(-1, integer)
+    padding: int = opt(-1, integer)
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """(vertical, horizontal) stride."""
+        return (
+            self.stride if self.stride_y < 1 else self.stride_y,
+            self.stride if self.stride_x < 1 else self.stride_x,
+        )
+
+    @property
+    def window_size(self) -> int:
+        """`size`, which defaults to `stride`."""
+        return self.stride if self.size == -1 else self.size
+
+    @property
+    def total_padding(self) -> int:
+        """Padding of both sides together; defaults to size-1."""
+        return self.window_size - 1 if self.padding == -1 else self.padding
+
+    def check(self, reading: Reading) -> None:
+        self.positive(reading, size=self.window_size, stride=self.stride)
+        if self.total_padding < 0:
+            raise self.error(f"padding={self.padding} is negative", "padding")
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        image, (down, right) = inputs[0], self.strides
+        h = self.window(image.h, self.total_padding, self.window_size, down)
+        w = self.window(image.w, self.total_padding, self.window_size, right)
+        return Shape(image.c, h, w)
+
+    @property
+    def sliding(self) -> Window:
+        """The window and how it moves."""
+        return Window(self.window_size, self.strides, self.total_padding)
+
+    def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
+        return LocalAveragePoolModule(self.sliding)
+
+    def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
+        down, right = self.strides
+        stride = f"{right}" if down == right else f"{right}x{down}"
+        return f"{'':11s}{self.window_size:2d} x{self.window_size:2d}/{stride:>2s}   "
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxPool(LocalAvgPool):
+    """Options of [maxpool]; maxpool_depth=1 makes it a maxout over channels."""
+
+    kind = "maxpool"
+    aliases = ("max",)
+    inert = {"maxpool_zero_nonmax": "it zeroes what is not a maximum in place, for experiments on Darknet's CPU path"}
+    refused = {"antialiasing": "0"}
+
+    maxpool_depth: int = opt(0, integer)
+    out_channels: int = opt(1, integer)
+
+    def check(self, reading: Reading) -> None:
+        super().check(reading)
+        if self.maxpool_depth:
+            self.positive(reading, out_channels=self.out_channels)
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        if not self.maxpool_depth:
+            return super().shape(inputs)
+        image = inputs[0]
+        if self.out_channels > image.c:
+            raise self.error(f"out_channels={self.out_channels} of {image.c} input channels", "out_channels")
+        return Shape(self.out_channels, image.h, image.w)
+
+    def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
+        if self.maxpool_depth:
+            return MaxoutModule(inputs[0].c, self.out_channels)
+        return MaxPoolModule(self.sliding)
+
+    def cost(self, inputs: Sequence[Shape], output: Shape) -> Cost:
+        if self.maxpool_depth:
+            return Cost(darknet=inputs[0].outputs, paper=inputs[0].outputs)
+        operations = self.window_size * self.window_size * output.outputs
+        return Cost(darknet=operations, paper=operations)
+
+    def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
+        return f"depth {self.out_channels:5d}" + " " * 9 if self.maxpool_depth else super().summary(inputs, output)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AvgPool(Layer):
+    """[avgpool]: the mean of each map; no options."""
+
+    kind = "avgpool"
+    aliases = ("avg",)
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        return Shape(inputs[0].c, 1, 1)
+
+    def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
+        return AveragePoolModule()

@@ -1,0 +1,131 @@
+"""[upsample], [reorg] and [reorg3d]: the same values in another raster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from csptrain.cfg.fields import integer, number, opt
+from csptrain.cfg.text import Reading
+from csptrain.layers.base import Layer, Shape
+
+
+class UpsampleModule(nn.Module):
+    """Nearest neighbour times ``scale``; a negative stride sums blocks instead."""
+
+    def __init__(self, stride: int, scale: float) -> None:
+        super().__init__()
+        self.stride = stride
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, C, H*stride, W*stride], or divided by -stride."""
+        if self.stride < 0:
+            side = -self.stride
+            return F.avg_pool2d(x, side) * (self.scale * side * side)
+        y = F.interpolate(x, scale_factor=self.stride, mode="nearest")
+        return y if self.scale == 1 else y * self.scale
+
+
+def space_to_depth(x: Tensor, stride: int) -> Tensor:
+    """[N, C, H, W] -> [N, s*s*C, H/s, W/s]: channel (dy*s+dx)*C + c at (j, i) is channel c at (j*s+dy, i*s+dx)."""
+    n, c, h, w = x.shape
+    s = stride
+    return x.reshape(n, c, h // s, s, w // s, s).permute(0, 3, 5, 1, 2, 4).reshape(n, c * s * s, h // s, w // s)
+
+
+def depth_to_space(x: Tensor, stride: int) -> Tensor:
+    """[N, s*s*C, H, W] -> [N, C, H*s, W*s], the inverse of ``space_to_depth``."""
+    n, c, h, w = x.shape
+    s = stride
+    return x.reshape(n, s, s, c // (s * s), h, w).permute(0, 3, 4, 1, 5, 2).reshape(n, c // (s * s), h * s, w * s)
+
+
+class ReorgModule(nn.Module):
+    """[reorg3d], or with ``flat`` YOLOv2's [reorg], which re-reads the flat vector as other shapes."""
+
+    def __init__(self, layer: Reorg3d) -> None:
+        super().__init__()
+        self.stride = layer.stride
+        self.reverse = bool(layer.reverse)
+        self.flat = layer.kind == "reorg"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, C*s*s, H/s, W/s], or the other way with reverse=1."""
+        n, c, h, w = x.shape
+        s = self.stride
+        if self.flat != self.reverse:
+            # The flat vector is first taken for a map with s times the sides.
+            x = x.reshape(n, c // (s * s), h * s, w * s)
+        y = depth_to_space(x, s) if self.reverse else space_to_depth(x, s)
+        return y.reshape(n, -1, h * s, w * s) if self.reverse else y.reshape(n, -1, h // s, w // s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upsample(Layer):
+    """Options of [upsample]."""
+
+    kind = "upsample"
+
+    stride: int = opt(2, integer)
+    scale: float = opt(1.0, number)
+
+    def check(self, reading: Reading) -> None:
+        if self.stride == 0 or abs(self.stride) > 64:
+            raise self.error(f"stride={self.stride}", "stride", "legal: 1..64, or -1..-64 to sum blocks")
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        image, s = inputs[0], self.stride
+        if s > 0:
+            return Shape(image.c, image.h * s, image.w * s)
+        if image.h < -s or image.w < -s:
+            raise self.error(f"stride={s} on a map of {image}", "stride")
+        return Shape(image.c, image.h // -s, image.w // -s)
+
+    def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
+        return UpsampleModule(self.stride, self.scale)
+
+    def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
+        return f"{'':16s}{self.stride:2d}x"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reorg3d(Layer):
+    """Options of [reorg3d]."""
+
+    kind = "reorg3d"
+
+    stride: int = opt(1, integer)
+    reverse: int = opt(0, integer)
+
+    def check(self, reading: Reading) -> None:
+        self.positive(reading, stride=self.stride)
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        image, s = inputs[0], self.stride
+        if self.reverse:
+            unit = s * s if self.kind == "reorg" else s**4
+            if image.c % unit:
+                raise self.error(f"{image.c} channels are no multiple of {unit}, which stride={s} needs", "stride")
+            return Shape(image.c // (s * s), image.h * s, image.w * s)
+        if image.h % s or image.w % s:
+            raise self.error(f"a map of {image} is no multiple of stride={s}", "stride")
+        if self.kind == "reorg" and image.c % (s * s):
+            raise self.error(f"{image.c} channels are no multiple of stride*stride={s * s}", "stride")
+        return Shape(image.c * s * s, image.h // s, image.w // s)
+
+    def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
+        return ReorgModule(self)
+
+    def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
+        return f"{'':16s}/{self.stride:2d}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reorg(Reorg3d):
+    """Options of [reorg]."""
+
+    kind = "reorg"

@@ -1,0 +1,68 @@
+"""[route]: concatenation of channels, or of one group of each source (the partial split of CSPNet)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from csptrain.cfg.fields import integer, integers, opt
+from csptrain.cfg.text import Reading
+from csptrain.layers.base import Layer, Shape
+
+
+class RouteModule(nn.Module):
+    """Slice group_id of each source, concatenated along channels."""
+
+    def __init__(self, slices: Sequence[tuple[int, int] | None]) -> None:
+        super().__init__()
+        self.slices = tuple(slices)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """[N, C_i, H, W] each -> [N, sum of taken channels, H, W]."""
+        parts = [
+            x if cut is None else x.narrow(1, cut[0], cut[1]) for x, cut in zip(inputs, self.slices, strict=True)
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route(Layer):
+    """Options of [route]."""
+
+    kind = "route"
+
+    layers: tuple[int, ...] = opt((), integers)
+    groups: int = opt(1, integer)
+    group_id: int = opt(0, integer)
+
+    def check(self, reading: Reading) -> None:
+        self.positive(reading, groups=self.groups)
+        if not 0 <= self.group_id < self.groups:
+            raise self.error(f"group_id={self.group_id}", "group_id", f"legal: 0..{self.groups - 1}")
+
+    def sources(self) -> tuple[int, ...]:
+        return self.resolve(self.layers, "layers")
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        first = inputs[0]
+        for shape, source in zip(inputs, self.sources(), strict=True):
+            if shape.c % self.groups:
+                raise self.error(f"{shape.c} channels of layer {source} are no multiple of groups={self.groups}", "groups")
+            if (shape.h, shape.w) != (first.h, first.w):
+                raise self.error(
+                    f"layer {source} is {shape} and layer {self.sources()[0]} is {first}: the maps differ in size", "layers"
+                )
+        return Shape(sum(shape.c // self.groups for shape in inputs), first.h, first.w)
+
+    def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
+        if self.groups == 1:
+            return RouteModule([None] * len(inputs))
+        widths = [shape.c // self.groups for shape in inputs]
+        return RouteModule([(width * self.group_id, width) for width in widths])
+
+    def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
+        part = f"  {self.group_id}/{self.groups}" if self.groups > 1 else ""
+        return " ".join(str(source) for source in self.sources()) + part

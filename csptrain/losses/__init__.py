@@ -1,0 +1,1 @@
+"""Training losses: tensors in, cost, delta and named scalars out."""

@@ -1,0 +1,167 @@
+"""The executor: runs a planned graph, frees every output after its last reader, gives the heads' outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from csptrain.errors import CfgError
+from csptrain.graph import IMAGE, Graph
+from csptrain.layers.base import Head, LossContext, Stored
+from csptrain.layers.batchnorm import BatchNorm
+from csptrain.losses.base import HeadLoss
+
+# Above this a cfg is taken for a mistake rather than for a network; the largest public ones hold 0.3e9.
+MAX_PARAMETERS = 4_000_000_000
+
+
+@dataclass(frozen=True)
+class NetworkLoss:
+    """The loss of one mini-batch.
+
+    ``surrogate`` is a scalar whose gradient is Darknet's summed delta of all heads (its value means nothing);
+    ``cost`` is Darknet's network cost: the mean over the layers that carry one; ``heads`` maps layer -> HeadLoss.
+    """
+
+    surrogate: Tensor
+    cost: Tensor
+    heads: dict[int, HeadLoss]
+
+
+class _Inject(torch.autograd.Function):
+    """A zero whose gradient with respect to ``x`` is minus ``delta``."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, delta: Tensor) -> Tensor:
+        ctx.save_for_backward(delta.to(x.dtype))
+        return x.new_zeros((), dtype=torch.float32)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (delta,) = ctx.saved_tensors
+        return -delta * grads[0].to(delta.dtype), None
+
+
+class _PassGradient(torch.autograd.Function):
+    """A head's output, whose backward hands the gradient on unchanged, as Darknet's softmax does."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, output: Tensor) -> Tensor:
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return grads[0], None
+
+
+class Network(nn.Module):
+    """A Darknet network as a torch module; input [N, C, H, W] float 0..1 RGB.
+
+    Calling it gives the outputs of ``graph.heads`` in order, as Darknet's layers hold them (a [yolo] map is activated
+    but not decoded).
+    """
+
+    def __init__(self, graph: Graph, seed: int = 0) -> None:
+        super().__init__()
+        self.graph = graph
+        self.seen = 0
+        with torch.device("meta"):
+            modules = [node.layer.build(node.inputs, node.output) for node in graph.nodes]
+        count = sum(parameter.numel() for module in modules for parameter in module.parameters())
+        if count > MAX_PARAMETERS:
+            raise CfgError(f"has {count} parameters, more than {MAX_PARAMETERS}", path=graph.path)
+        self.layers = nn.ModuleList(
+            node.layer.build(node.inputs, node.output) if list(module.parameters()) else module
+            for node, module in zip(graph.nodes, modules, strict=True)
+        )
+        generator = torch.Generator().manual_seed(seed)
+        for module in self.layers:
+            initialize: Callable[[torch.Generator], None] | None = getattr(module, "initialize", None)
+            if initialize is not None:
+                initialize(generator)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """[N, C, H, W] -> one output per head."""
+        outputs = self._run(x, keep=False)
+        return [output for index in self.graph.heads if (output := outputs[index]) is not None]
+
+    def layer_outputs(self, x: Tensor) -> list[Tensor]:
+        """[N, C, H, W] -> the output of every cfg layer, as Darknet holds them."""
+        return [output for output in self._run(x, keep=True) if output is not None]
+
+    def loss(
+        self, x: Tensor, truth: Tensor, iteration: int = 1, outputs: list[Tensor] | None = None
+    ) -> NetworkLoss:
+        """Run a mini-batch in training mode and collect the heads' losses.
+
+        Args:
+            x: [N, C, H, W] images.
+            truth: [N, T, 5] boxes (x y w h class) for detectors, [N, classes] targets for classifiers.
+            iteration: number of the Darknet iteration, from 1; `stopbackward=k` with k > 1 ends at iteration k.
+            outputs: when given, every layer's output is appended to it.
+
+        ``self.seen`` must already count this mini-batch, as Darknet's does.
+        """
+        frozen = self.frozen_before(iteration)
+        context = LossContext(x.shape[3], x.shape[2], self.seen)
+        held: dict[int, Tensor] = {IMAGE: x}
+        losses: dict[int, HeadLoss] = {}
+        surrogate = x.new_zeros((), dtype=torch.float32)
+        for index, (node, module) in enumerate(zip(self.graph.nodes, self.layers, strict=True)):
+            inputs = [held[source] for source in node.sources]
+            layer = node.layer
+            if isinstance(layer, Head):
+                with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+                    output = module(*inputs)
+                    if layer.has_loss:
+                        losses[index] = layer.loss(inputs, output, truth, context)
+                if index in losses:
+                    surrogate = surrogate + _Inject.apply(inputs[0], losses[index].delta)  # type: ignore[no-untyped-call]
+                if not layer.has_boxes and layer.kind != "cost":
+                    output = _PassGradient.apply(inputs[0], output)  # type: ignore[no-untyped-call]
+            elif index <= frozen:
+                with torch.no_grad():
+                    output = module(*inputs)
+            else:
+                output = module(*inputs)
+            if outputs is not None:
+                # A single-source route gives its input itself; apart, each layer has its own gradient.
+                output = output.view_as(output)
+                outputs.append(output)
+            held[index] = output
+            for done in self.graph.releases[index]:
+                del held[done]
+        if not losses:
+            raise CfgError("has no layer with a cost, so it cannot be trained", path=self.graph.path)
+        cost = torch.stack([loss.cost.float() for loss in losses.values()]).mean()
+        return NetworkLoss(surrogate, cost, losses)
+
+    def frozen_before(self, iteration: int) -> int:
+        """Index of the last [..] stopbackward layer in force (it and all before get no gradient), or -1."""
+        frozen = -1
+        for node in self.graph.nodes:
+            stop = node.layer.stopbackward
+            if stop == 1 or stop > iteration:
+                frozen = node.layer.index
+        return frozen
+
+    def stored(self) -> list[list[Stored]]:
+        """Per layer, its tensors in the order of Darknet's weights file."""
+        return [node.layer.stored(module) for node, module in zip(self.graph.nodes, self.layers, strict=True)]
+
+    def batch_norms(self) -> list[BatchNorm]:
+        """Every batch normalization, in order."""
+        return [module for module in self.modules() if isinstance(module, BatchNorm)]
+
+    def _run(self, x: Tensor, keep: bool) -> list[Tensor | None]:
+        held: dict[int, Tensor] = {IMAGE: x}
+        for index, (node, module) in enumerate(zip(self.graph.nodes, self.layers, strict=True)):
+            held[index] = module(*[held[source] for source in node.sources])
+            if not keep:
+                for done in self.graph.releases[index]:
+                    del held[done]
+        return [held.get(index) for index in range(len(self.graph.nodes))]

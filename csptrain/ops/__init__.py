@@ -1,0 +1,1 @@
+"""Tensor functions without state: the box arithmetic, suppression and activations."""

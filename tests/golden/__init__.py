@@ -1,0 +1,1 @@
+"""Runs case folders of Darknet's own numbers against csptrain: ``python -m tests.golden DIR``."""
