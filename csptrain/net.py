@@ -95,7 +95,9 @@ class Net:
         for key in ("width", "height", "channels"):
             if not 1 <= getattr(net, key) <= MAX_SIDE:
                 raise section.error(
-                    f"{key}={getattr(net, key)} in [net]", key, f"legal: 1..{MAX_SIDE}; images need all of width, height, channels"
+                    f"{key}={getattr(net, key)} in [net]",
+                    key,
+                    f"legal: 1..{MAX_SIDE}; images need all of width, height, channels",
                 )
         if net.policy == "steps" and len(net.steps) != len(net.scales):
             raise section.error(f"{len(net.steps)} steps but {len(net.scales)} scales", "steps")

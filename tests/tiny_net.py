@@ -110,9 +110,11 @@ class TinyNet:
         if normalize:
             x = functional.batch_norm(x, parts[2], parts[3], parts[1], parts[0], eps=1e-5)
         activation = options["activation"]
-        return {"leaky": lambda v: functional.leaky_relu(v, 0.1), "logistic": torch.sigmoid, "linear": lambda v: v}[
-            activation
-        ](x), position
+        return {
+            "leaky": lambda v: functional.leaky_relu(v, 0.1),
+            "logistic": torch.sigmoid,
+            "linear": lambda v: v,
+        }[activation](x), position
 
     def detect(self, path: Path, letter_box: bool, thresh: float, relative: bool = True) -> Detections:
         """Candidates of all heads for one image, before suppression, mapped to the image."""

@@ -108,9 +108,7 @@ def lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def parse_option(
-    line: str, number: int, path: str, mistake: Callable[[CfgError], None]
-) -> Option | None:
+def parse_option(line: str, number: int, path: str, mistake: Callable[[CfgError], None]) -> Option | None:
     """One ``key=value`` line; anything else is a mistake and yields None."""
     key, equals, value = line.partition("=")
     if equals and key:
@@ -172,3 +170,10 @@ def _check_repeats(section: Section, reading: Reading) -> None:
                 )
             )
         first.setdefault(option.key, option.line)
+
+
+def render(sections: tuple[Section, ...], comment: str = "") -> str:
+    """cfg text of sections: one ``key=value`` a line, a blank line between sections."""
+    head = "".join(f"# {line}\n" for line in comment.splitlines())
+    parts = [f"[{s.kind}]\n" + "".join(f"{o.key}={o.value}\n" for o in s.options) for s in sections]
+    return (head + "\n" if head else "") + "\n".join(parts)

@@ -115,7 +115,9 @@ def save_weights(network: Network, path: str | os.PathLike[str], cutoff: int | N
     """
     chunks = [struct.pack("<iiiQ", *VERSION, network.seen)]
     for layers in network.stored()[:cutoff]:
-        chunks += [item.tensor.detach().float().cpu().contiguous().numpy().astype("<f4").tobytes() for item in layers]
+        chunks += [
+            item.tensor.detach().float().cpu().contiguous().numpy().astype("<f4").tobytes() for item in layers
+        ]
     write_atomically(Path(path), chunks, WeightsError)
 
 

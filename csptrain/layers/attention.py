@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, integers, opt, word
 from csptrain.layers.base import Layer, Shape
+from csptrain.layers.target import Blob, Target
 from csptrain.ops.activation import ACTIVATIONS, activation
 
 
@@ -42,7 +44,9 @@ class Sam(Layer):
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         if inputs[0] != inputs[1]:
-            raise self.error(f"from= is {inputs[1]} and the layer before is {inputs[0]}: they must be equal", "from")
+            raise self.error(
+                f"from= is {inputs[1]} and the layer before is {inputs[0]}: they must be equal", "from"
+            )
         return inputs[1]
 
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
@@ -50,6 +54,9 @@ class Sam(Layer):
 
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         return f"from {self.sources()[1]}"
+
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        return target.multiply(inputs[0], inputs[1], self.activation)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,3 +73,10 @@ class ScaleChannels(Sam):
         if scale != wanted:
             raise self.error(f"the layer before is {scale}, scaling {image} needs {wanted}", "from")
         return image
+
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        scale, image = inputs
+        if not self.scale_wh:
+            return target.scale_channels(scale, image, self.activation)
+        spread = target.convolution(scale, torch.ones(image.shape.c, 1, 1, 1))
+        return target.multiply(spread, image, self.activation)

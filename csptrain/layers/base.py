@@ -1,4 +1,4 @@
-"""What every layer answers: options, sources, shape, module, stored tensors, cost; a Head adds loss and decode."""
+"""What every layer answers: options, sources, shape, module, stored tensors, cost, lowering; a Head adds loss and decode."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from csptrain.errors import CfgError
 from csptrain.losses.base import HeadLoss
 
 if TYPE_CHECKING:
+    from csptrain.layers.target import Blob, Target
     from csptrain.ops.decode import Detections
 
 # Nothing in the field comes near these; they keep a typing error from becoming an allocation.
@@ -136,6 +137,13 @@ class Layer(ABC):
         """The middle columns of the layer table: filters, size/stride, or sources."""
         return ""
 
+    @abstractmethod
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob | None:
+        """Say the layer, with the weights of its module, in what OpenCV 4 computes equally; give its output.
+
+        None is an output that no later layer may read. Raises NoEquivalent.
+        """
+
     def error(self, message: str, key: str | None = None, hint: str | None = None) -> CfgError:
         """A CfgError at this layer's section or key, which says the layer's number."""
         return self.section.error(f"layer {self.index} [{self.section.kind}]: {message}", key, hint)
@@ -151,7 +159,9 @@ class Layer(ABC):
             target = self.index + reference if reference < 0 else reference
             if not 0 <= target < self.index:
                 back = f"-{self.index}..-1 or 0..{self.index - 1}" if self.index else "nothing before layer 0"
-                raise self.error(f"{key}={reference} points outside the layers before it", key, f"legal: {back}")
+                raise self.error(
+                    f"{key}={reference} points outside the layers before it", key, f"legal: {back}"
+                )
             found.append(target)
         if not found:
             raise self.error(f"{key}= names no layer", key)

@@ -10,6 +10,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from csptrain.layers.base import Layer, Shape, Stored
+from csptrain.layers.target import Blob, Target
 
 EPSILON = 1e-5
 MOMENTUM = 0.01
@@ -47,6 +48,16 @@ class BatchNorm(nn.Module):
         """Say that the rolling statistics are real (they were loaded)."""
         self.batches = round(1 / MOMENTUM)
 
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """What it is at inference: factors and offsets [C], float64."""
+        factors = self.weight.double() / (self.running_var.double() + EPSILON).sqrt()
+        return factors, self.bias.double() - self.running_mean.double() * factors
+
+    def fold(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Weight [C, ...] and bias [C] of a linear layer that includes this normalization, float64."""
+        factors, offsets = self.affine()
+        return weight.double() * factors.reshape(-1, *[1] * (weight.dim() - 1)), offsets
+
     def get_extra_state(self) -> dict[str, int]:
         """What the state dict needs beyond tensors."""
         return {"batches": self.batches}
@@ -80,3 +91,7 @@ class StandaloneBatchNorm(Layer):
     def stored(self, module: nn.Module) -> list[Stored]:
         assert isinstance(module, BatchNorm)
         return module.stored()
+
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        assert isinstance(module, BatchNorm)
+        return target.scale(inputs[0], *module.affine())

@@ -14,6 +14,7 @@ from csptrain.cfg.fields import integer, opt, word
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import MAX_CHANNELS, Cost, Layer, Shape, Stored
 from csptrain.layers.batchnorm import BatchNorm
+from csptrain.layers.target import Blob, NoEquivalent, Target
 from csptrain.ops.activation import ACTIVATIONS, activation
 
 
@@ -97,7 +98,12 @@ class Convolutional(Layer):
 
     def check(self, reading: Reading) -> None:
         self.positive(
-            reading, filters=self.filters, groups=self.groups, size=self.size, stride=self.stride, dilation=self.dilation
+            reading,
+            filters=self.filters,
+            groups=self.groups,
+            size=self.size,
+            stride=self.stride,
+            dilation=self.dilation,
         )
         if self.padding < 0:
             raise self.error(f"padding={self.padding} is negative", "padding")
@@ -151,3 +157,27 @@ class Convolutional(Layer):
         groups = f"/{self.groups:4d} " if self.groups > 1 else "      "
         dilation = f"({self.dilation})" if self.dilation > 1 else "   "
         return f"{self.filters:5d}{groups}{self.size:2d} x{self.size:2d}/{stride:>2s}{dilation}"
+
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        assert isinstance(module, ConvolutionModule)
+        down, right = self.strides
+        if down != right:
+            raise NoEquivalent(f"stride_y={down} and stride_x={right} differ", "stride_x")
+        weight, bias = module.weight, module.bias
+        if module.norm is not None:
+            weight, bias = module.norm.fold(weight)
+        if self.dilation_used > 1:
+            # The same taps in a larger kernel that is zero between them.
+            step, reach = self.dilation_used, self.dilation_used * (self.size - 1) + 1
+            spread = weight.new_zeros(*weight.shape[:2], reach, reach)
+            spread[:, :, ::step, ::step] = weight
+            weight = spread
+        return target.convolution(
+            inputs[0],
+            weight,
+            bias,
+            stride=down,
+            padding=module.padding,
+            groups=self.groups,
+            activation=self.activation,
+        )

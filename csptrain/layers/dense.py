@@ -14,6 +14,7 @@ from csptrain.cfg.fields import integer, number, opt, word
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import MAX_CHANNELS, Cost, Layer, Shape, Stored
 from csptrain.layers.batchnorm import BatchNorm
+from csptrain.layers.target import Blob, Target
 from csptrain.ops.activation import ACTIVATIONS, activation
 
 
@@ -79,6 +80,14 @@ class Connected(Layer):
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         return f"{inputs[0].outputs:6d} -> {self.output}"
 
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        assert isinstance(module, ConnectedModule)
+        weight, bias = module.weight, module.bias
+        if module.norm is not None:
+            weight, bias = module.norm.fold(weight)
+        assert bias is not None
+        return target.connected(inputs[0], weight, bias, self.activation)
+
 
 class DropoutModule(nn.Module):
     """Zeroes values with a probability and scales the rest by 1/(1-p) in training; the identity otherwise."""
@@ -111,7 +120,9 @@ class Dropout(Layer):
 
     def check(self, reading: Reading) -> None:
         if not 0 <= self.probability < 1:
-            raise self.error(f"probability={self.probability:g}", "probability", "legal: 0 up to but without 1")
+            raise self.error(
+                f"probability={self.probability:g}", "probability", "legal: 0 up to but without 1"
+            )
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         return inputs[0]
@@ -121,3 +132,6 @@ class Dropout(Layer):
 
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         return f"p = {self.probability:.2f}"
+
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        return inputs[0]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from csptrain.layers.base import Identity, Layer, Shape
+from csptrain.layers.target import Blob, Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,3 +23,6 @@ class Empty(Layer):
 
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
         return Identity()
+
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        return inputs[0]

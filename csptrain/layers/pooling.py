@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from csptrain.cfg.fields import integer, opt
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Cost, Layer, Shape
+from csptrain.layers.piecewise import through
+from csptrain.layers.target import Blob, NoEquivalent, Target
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,34 @@ class LocalAvgPool(Layer):
         stride = f"{right}" if down == right else f"{right}x{down}"
         return f"{'':11s}{self.window_size:2d} x{self.window_size:2d}/{stride:>2s}   "
 
+    @property
+    def stride_used(self) -> int:
+        """The stride of both directions; raises NoEquivalent where they differ, which OpenCV ignores."""
+        down, right = self.strides
+        if down != right:
+            raise NoEquivalent(f"stride_y={down} and stride_x={right} differ", "stride_x")
+        return down
+
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        x, stride, size = target.held(inputs[0]), self.stride_used, self.window_size
+        # An odd total of padding has its larger half behind; a kernel with a zero in front makes the halves equal.
+        extra = self.total_padding % 2
+        padding = self.total_padding // 2 + extra
+        kernel = torch.zeros(size + extra, size + extra)
+        kernel[extra:, extra:] = 1
+        counts = F.conv2d(torch.ones(1, 1, x.shape.h, x.shape.w), kernel[None, None], None, stride, padding)
+        values = [float(value) for value in counts.unique()]
+        if values[0] == 0:
+            raise NoEquivalent("a window lies wholly in the padding", "padding")
+        if len(values) == 1:
+            return target.window(x, kernel / values[0], stride, padding)
+        ones = target.convolution(x, torch.zeros(1, x.shape.c, 1, 1), torch.ones(1))
+        share = target.piecewise(
+            target.window(ones, kernel, stride, padding), through([(value, 1 / value) for value in values])
+        )
+        spread = target.convolution(share, torch.ones(x.shape.c, 1, 1, 1))
+        return target.multiply(target.window(x, kernel, stride, padding), spread)
+
 
 @dataclass(frozen=True, kw_only=True)
 class MaxPool(LocalAvgPool):
@@ -157,7 +187,9 @@ class MaxPool(LocalAvgPool):
 
     kind = "maxpool"
     aliases = ("max",)
-    inert = {"maxpool_zero_nonmax": "it zeroes what is not a maximum in place, for experiments on Darknet's CPU path"}
+    inert = {
+        "maxpool_zero_nonmax": "it zeroes what is not a maximum in place, for experiments on Darknet's CPU path"
+    }
     refused = {"antialiasing": "0"}
 
     maxpool_depth: int = opt(0, integer)
@@ -188,7 +220,38 @@ class MaxPool(LocalAvgPool):
         return Cost(darknet=operations, paper=operations)
 
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
-        return f"depth {self.out_channels:5d}" + " " * 9 if self.maxpool_depth else super().summary(inputs, output)
+        return (
+            f"depth {self.out_channels:5d}" + " " * 9
+            if self.maxpool_depth
+            else super().summary(inputs, output)
+        )
+
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        if not self.maxpool_depth:
+            return target.maxpool(inputs[0], self.window_size, self.stride_used, self.total_padding)
+        return self._lower_maxout(target, target.held(inputs[0]))
+
+    def _lower_maxout(self, target: Target, x: Blob) -> Blob:
+        """max(a, b) = a + relu(b - a), folded over the groups of channels; OpenCV ignores maxpool_depth."""
+        out, channels = self.out_channels, x.shape.c
+        best = x
+        for start in range(out, channels, out):
+            width = min(out, channels - start)
+            joined = x if best is x else target.concatenate([best, x])
+            gain = torch.zeros(width, joined.shape.c, 1, 1)
+            place = torch.arange(width)
+            gain[place, place] = -1
+            gain[place, joined.shape.c - channels + start + place] = 1
+            rise = target.convolution(joined, gain, activation="relu")
+            best = target.add(self._first(target, x) if best is x else best, rise)
+        return self._first(target, x) if best is x else best
+
+    def _first(self, target: Target, x: Blob) -> Blob:
+        """The first group of channels."""
+        out, channels = self.out_channels, x.shape.c
+        if channels % out == 0:
+            return target.part(x, 0, channels // out)
+        return target.convolution(x, torch.eye(out, channels).reshape(out, channels, 1, 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,3 +266,6 @@ class AvgPool(Layer):
 
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
         return AveragePoolModule()
+
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        return target.avgpool(inputs[0])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from csptrain.cfg.fields import integer, number, numbers, opt
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Head, LossContext, Shape
+from csptrain.layers.target import Blob, NoEquivalent, Target
 from csptrain.losses.base import HeadLoss
 from csptrain.losses.region import RegionSpec, region_activate, region_loss
 from csptrain.ops.decode import Detections, decode_region
@@ -63,7 +64,9 @@ class Region(Head):
         if self.coords != 4:
             raise self.error(f"coords={self.coords}", "coords", "legal: 4")
         if self.anchors is not None and len(self.anchors) != 2 * self.num:
-            reading.mistake(self.error(f"num={self.num} but {len(self.anchors)} numbers in anchors=", "anchors"))
+            reading.mistake(
+                self.error(f"num={self.num} but {len(self.anchors)} numbers in anchors=", "anchors")
+            )
 
     @property
     def anchor_pairs(self) -> tuple[tuple[float, float], ...]:
@@ -115,4 +118,20 @@ class Region(Head):
         _, height, width, _ = output.shape
         return decode_region(
             output.flatten(1), self.anchor_pairs, self.classes, width, height, thresh, self.classfix
+        )
+
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> None:
+        if not self.softmax:
+            raise NoEquivalent("OpenCV has no [region] with softmax=0", "softmax")
+        target.head(
+            "region",
+            inputs[0],
+            {
+                "anchors": [side for pair in self.anchor_pairs for side in pair],
+                "num": self.num,
+                "classes": self.classes,
+                "coords": self.coords,
+                "softmax": 1,
+                "classfix": self.classfix,
+            },
         )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, number, opt
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Layer, Shape
+from csptrain.layers.target import Blob, NoEquivalent, Target
 
 
 class UpsampleModule(nn.Module):
@@ -34,14 +36,20 @@ def space_to_depth(x: Tensor, stride: int) -> Tensor:
     """[N, C, H, W] -> [N, s*s*C, H/s, W/s]: channel (dy*s+dx)*C + c at (j, i) is channel c at (j*s+dy, i*s+dx)."""
     n, c, h, w = x.shape
     s = stride
-    return x.reshape(n, c, h // s, s, w // s, s).permute(0, 3, 5, 1, 2, 4).reshape(n, c * s * s, h // s, w // s)
+    return (
+        x.reshape(n, c, h // s, s, w // s, s).permute(0, 3, 5, 1, 2, 4).reshape(n, c * s * s, h // s, w // s)
+    )
 
 
 def depth_to_space(x: Tensor, stride: int) -> Tensor:
     """[N, s*s*C, H, W] -> [N, C, H*s, W*s], the inverse of ``space_to_depth``."""
     n, c, h, w = x.shape
     s = stride
-    return x.reshape(n, s, s, c // (s * s), h, w).permute(0, 3, 4, 1, 5, 2).reshape(n, c // (s * s), h * s, w * s)
+    return (
+        x.reshape(n, s, s, c // (s * s), h, w)
+        .permute(0, 3, 4, 1, 5, 2)
+        .reshape(n, c // (s * s), h * s, w * s)
+    )
 
 
 class ReorgModule(nn.Module):
@@ -91,6 +99,14 @@ class Upsample(Layer):
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         return f"{'':16s}{self.stride:2d}x"
 
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        x = inputs[0]
+        if self.stride < 0:
+            return target.window(x, torch.full((-self.stride, -self.stride), self.scale), -self.stride)
+        if self.scale != 1:
+            x = target.scale(x, torch.full((x.shape.c,), self.scale))
+        return target.upsample(x, self.stride)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reorg3d(Layer):
@@ -109,7 +125,9 @@ class Reorg3d(Layer):
         if self.reverse:
             unit = s * s if self.kind == "reorg" else s**4
             if image.c % unit:
-                raise self.error(f"{image.c} channels are no multiple of {unit}, which stride={s} needs", "stride")
+                raise self.error(
+                    f"{image.c} channels are no multiple of {unit}, which stride={s} needs", "stride"
+                )
             return Shape(image.c // (s * s), image.h * s, image.w * s)
         if image.h % s or image.w % s:
             raise self.error(f"a map of {image} is no multiple of stride={s}", "stride")
@@ -123,9 +141,21 @@ class Reorg3d(Layer):
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         return f"{'':16s}/{self.stride:2d}"
 
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        if self.reverse:
+            raise NoEquivalent("OpenCV cannot turn channels into pixels", "reverse")
+        x = target.held(inputs[0])
+        places = torch.eye(self.stride * self.stride).view(-1, self.stride, self.stride)
+        return target.concatenate([target.window(x, place, self.stride) for place in places])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reorg(Reorg3d):
     """Options of [reorg]."""
 
     kind = "reorg"
+
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        if self.reverse:
+            raise NoEquivalent("OpenCV ignores it", "reverse")
+        return target.reorg(inputs[0], self.stride)

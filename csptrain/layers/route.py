@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from csptrain.cfg.fields import integer, integers, opt
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Layer, Shape
+from csptrain.layers.target import Blob, Target
 
 
 class RouteModule(nn.Module):
@@ -23,7 +24,8 @@ class RouteModule(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """[N, C_i, H, W] each -> [N, sum of taken channels, H, W]."""
         parts = [
-            x if cut is None else x.narrow(1, cut[0], cut[1]) for x, cut in zip(inputs, self.slices, strict=True)
+            x if cut is None else x.narrow(1, cut[0], cut[1])
+            for x, cut in zip(inputs, self.slices, strict=True)
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
@@ -50,10 +52,13 @@ class Route(Layer):
         first = inputs[0]
         for shape, source in zip(inputs, self.sources(), strict=True):
             if shape.c % self.groups:
-                raise self.error(f"{shape.c} channels of layer {source} are no multiple of groups={self.groups}", "groups")
+                raise self.error(
+                    f"{shape.c} channels of layer {source} are no multiple of groups={self.groups}", "groups"
+                )
             if (shape.h, shape.w) != (first.h, first.w):
                 raise self.error(
-                    f"layer {source} is {shape} and layer {self.sources()[0]} is {first}: the maps differ in size", "layers"
+                    f"layer {source} is {shape} and layer {self.sources()[0]} is {first}: the maps differ in size",
+                    "layers",
                 )
         return Shape(sum(shape.c // self.groups for shape in inputs), first.h, first.w)
 
@@ -66,3 +71,8 @@ class Route(Layer):
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         part = f"  {self.group_id}/{self.groups}" if self.groups > 1 else ""
         return " ".join(str(source) for source in self.sources()) + part
+
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        # OpenCV splits what several sources give together, Darknet each of them.
+        parts = [x if self.groups == 1 else target.part(x, self.group_id, self.groups) for x in inputs]
+        return parts[0] if len(parts) == 1 else target.concatenate(parts)

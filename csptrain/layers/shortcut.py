@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from csptrain.cfg.fields import Malformed, integers, opt, word
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Cost, Layer, Shape, Stored
+from csptrain.layers.target import Blob, NoEquivalent, Target
 from csptrain.ops.activation import ACTIVATIONS, activation
 
 
@@ -71,7 +72,9 @@ class ShortcutModule(nn.Module):
                 x * (share[: x.shape[1]] if share.shape[0] > 1 else share)
                 for x, share in zip(inputs[1:], mixing[1:], strict=True)
             ]
-        total = terms[0] + terms[1] if self.plain else self._add_part(terms[0].clone(), terms[1], self.steps[0])
+        total = (
+            terms[0] + terms[1] if self.plain else self._add_part(terms[0].clone(), terms[1], self.steps[0])
+        )
         for term, steps in zip(terms[2:], self.steps[1:], strict=True):
             total = self._add_part(total, term, steps)
         return self.activation(total)
@@ -152,3 +155,21 @@ class Shortcut(Layer):
 
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         return "from " + " ".join(str(source) for source in self.sources()[1:])
+
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        assert isinstance(module, ShortcutModule)
+        terms = [inputs[0]]
+        for source, (stride, sample) in zip(inputs[1:], module.steps, strict=True):
+            if sample > 1:
+                raise NoEquivalent(f"a source of {source.shape} is spread over {inputs[0].shape}", "from")
+            terms.append(source if stride == 1 else target.maxpool(source, 1, stride, 0))
+        if module.weight is not None:
+            shares = [share.flatten() for share in module.mixing()]
+            terms = [
+                target.scale(term, (share if len(share) > 1 else share.expand(term.shape.c))[: term.shape.c])
+                for term, share in zip(terms, shares, strict=True)
+            ]
+        total = terms[0]
+        for number, term in enumerate(terms[1:], 2):
+            total = target.add(total, term, self.activation if number == len(terms) else "linear")
+        return total

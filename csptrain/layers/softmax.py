@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from csptrain.cfg.fields import integer, number, opt, word
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Head, LossContext, Shape
+from csptrain.layers.target import Blob, NoEquivalent, Target
 from csptrain.losses.base import HeadLoss
 from csptrain.losses.classify import distance_loss, softmax_loss
 
@@ -70,6 +71,16 @@ class Softmax(Head):
     def has_loss(self) -> bool:
         return not self.noloss
 
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        x = inputs[0]
+        if x.shape.h * x.shape.w > 1:
+            raise NoEquivalent("OpenCV's softmax of a map is one for each pixel, Darknet's is one for all")
+        if self.groups > 1:
+            raise NoEquivalent("OpenCV has no softmax in groups", "groups")
+        if self.temperature != 1:
+            x = target.scale(x, torch.full((x.shape.c,), 1 / self.temperature))
+        return target.softmax(x)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CostLayer(Head):
@@ -89,3 +100,7 @@ class CostLayer(Head):
 
     def loss(self, inputs: Sequence[Tensor], output: Tensor, truth: Tensor, context: LossContext) -> HeadLoss:
         return distance_loss(inputs[0], truth, self.type, self.scale)
+
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> None:
+        # A layer of the training only.
+        return None

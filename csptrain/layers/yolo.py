@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from csptrain.cfg.fields import integer, integers, number, numbers, opt, word
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Head, LossContext, Shape
+from csptrain.layers.target import Blob, Target
 from csptrain.losses.base import HeadLoss
 from csptrain.losses.yolo import YoloSpec, yolo_activate, yolo_loss
 from csptrain.ops.decode import Detections, decode_yolo
@@ -159,4 +160,20 @@ class Yolo(Head):
             net_height,
             thresh,
             bool(self.new_coords),
+        )
+
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> None:
+        target.head(
+            "yolo",
+            inputs[0],
+            {
+                "mask": self.mask_used,
+                "anchors": [side for pair in self.anchor_pairs for side in pair],
+                "num": self.num,
+                "classes": self.classes,
+                "scale_x_y": self.scale_x_y,
+                "new_coords": int(bool(self.new_coords)),
+                "nms_kind": self.nms_kind,
+                "beta_nms": self.beta_nms,
+            },
         )

@@ -88,8 +88,7 @@ def decode_yolo(
     prob = _class_probabilities(objectness, found[:, BOX_ENTRIES:], thresh)
     ends = np.searchsorted(place[0], np.arange(batch + 1))
     return [
-        Detections(boxes[start:end], objectness[start:end], prob[start:end])
-        for start, end in pairwise(ends)
+        Detections(boxes[start:end], objectness[start:end], prob[start:end]) for start, end in pairwise(ends)
     ]
 
 
@@ -164,7 +163,7 @@ def correct_boxes(
 
 
 def letterbox_size(image_width: int, image_height: int, net_width: int, net_height: int) -> tuple[int, int]:
-    """Width and height of the image inside the letterbox: the tighter side fits, the other is rounded down."""
+    """Width and height of the image inside the letterbox: the tighter side fits, the other follows, cut."""
     if np.float32(net_width) / np.float32(image_width) < np.float32(net_height) / np.float32(image_height):
         return net_width, image_height * net_width // image_width
     return image_width * net_height // image_height, net_height

@@ -24,9 +24,9 @@ def nms_sort(
 
     ``kind`` says what overlap is: IoU (``default``, ``cornersnms``) or IoU - (d/c)^e with e = 0.6
     (``greedynms``) or ``beta_nms`` (``diounms``), d the squared distance of the centres and c the squared
-    diagonal of the hull. Nothing is removed; rows come back in the order Darknet leaves them in: those
-    with objectness 0 last, untouched, in no promised order, the others by the last class's probability, ties by the class
-    before it, and so on. Raises ValueError for an unknown kind.
+    diagonal of the hull. Nothing is removed; rows come back in the order Darknet leaves them in: by the
+    last class's probability, ties by the class before it, and so on. Rows with objectness 0 come last,
+    untouched, in no promised order. Raises ValueError for an unknown kind.
 
     Source: Darknet behaviour (do_nms_sort, diounms_sort).
     """

@@ -125,7 +125,7 @@ class Overlap:
         return result
 
     def thin(self, rows: IndexArray) -> IndexArray:
-        """Positions of the ``survivors`` of one group: decide the best few, strike what they overlap, repeat."""
+        """Positions of one group's ``survivors``: decide the best few, strike what they overlap, repeat."""
         kept = []
         positions = np.arange(len(rows))
         while positions.size:

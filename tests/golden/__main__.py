@@ -58,7 +58,15 @@ def main(argv: list[str] | None = None) -> int:
     for folder in find(options.folder):
         case = Case(folder, options.variant)
         verdict, worst = run(case)
-        rows.append({"name": case.name, "kind": case.kind, "worst": worst.ratio, "where": worst.where, "result": verdict})
+        rows.append(
+            {
+                "name": case.name,
+                "kind": case.kind,
+                "worst": worst.ratio,
+                "where": worst.where,
+                "result": verdict,
+            }
+        )
         if not options.json:
             print(f"{case.name:32s} {case.kind:12s} {worst.ratio:10.3g}  {verdict:11s} {worst.where}")
     totals = {word: sum(row["result"] == word for row in rows) for word in ("ok", "fail", "unsupported")}

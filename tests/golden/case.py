@@ -77,7 +77,9 @@ class Worst:
         if ratio > self.ratio or not self.where:
             self.ratio, self.where = ratio, where
 
-    def summary(self, where: str, found: Array, golden: dict[str, Any], tolerance: float, floor: float = 0.0) -> None:
+    def summary(
+        self, where: str, found: Array, golden: dict[str, Any], tolerance: float, floor: float = 0.0
+    ) -> None:
         """Compare a tensor with its summary: samples, mean and l2, relative to its largest value."""
         flat = np.asarray(found, np.float64).ravel()
         if flat.size != golden["n"]:
@@ -88,7 +90,9 @@ class Worst:
         norm = abs(np.sqrt((flat * flat).sum()) - golden["l2"]) / max(golden["l2"], floor, 1e-30)
         self.add(where, max(samples, norm, abs(flat.mean() - golden["mean"]) / scale), tolerance)
 
-    def array(self, where: str, found: Array, golden: Array, tolerance: float, scale: float | None = None) -> None:
+    def array(
+        self, where: str, found: Array, golden: Array, tolerance: float, scale: float | None = None
+    ) -> None:
         """Compare whole arrays, relative to the largest golden value unless ``scale`` is given."""
         found, golden = np.asarray(found, np.float64).ravel(), np.asarray(golden, np.float64).ravel()
         if found.size != golden.size:
@@ -102,4 +106,6 @@ class Worst:
 
     def equal(self, where: str, found: Any, golden: Any) -> None:
         """Compare exactly."""
-        self.add(f"{where}: {found} is not {golden}" if found != golden else where, float(found != golden) * 2, 1.0)
+        self.add(
+            f"{where}: {found} is not {golden}" if found != golden else where, float(found != golden) * 2, 1.0
+        )

@@ -92,7 +92,9 @@ def grad(case: Case, worst: Worst) -> None:
             worst.add(key, abs(float(loss.cost) - golden) / max(abs(golden), 1e-6), LOSS)
 
 
-def _delta(network: Network, index: int, outputs: list[torch.Tensor], heads: dict[int, Any]) -> torch.Tensor | None:
+def _delta(
+    network: Network, index: int, outputs: list[torch.Tensor], heads: dict[int, Any]
+) -> torch.Tensor | None:
     layer = network.graph.nodes[index].layer
     if index in heads and isinstance(layer, Head):
         # Darknet keeps a head's own delta without the normalizers that it applies while handing it on.
@@ -134,7 +136,9 @@ def _compare_state(case: Case, worst: Worst, network: Network, iteration: int, n
         for stored in layer:
             weights = case.value(f"w{number}.{index}.{stored.name}")
             if weights is not None:
-                worst.summary(f"w{number}.{index}.{stored.name}", stored.tensor.detach().numpy(), weights, WEIGHTS)
+                worst.summary(
+                    f"w{number}.{index}.{stored.name}", stored.tensor.detach().numpy(), weights, WEIGHTS
+                )
             buffer = case.value(f"m{number}.{index}.d{stored.name}")
             if buffer is not None and stored.tensor.grad is not None:
                 found = (-batch * stored.tensor.grad).numpy()
@@ -148,7 +152,9 @@ def learning_rate(case: Case, worst: Worst) -> None:
         case.golden["iterations"], case.golden["rate"], case.golden["seq_subdiv"], strict=True
     ):
         worst.add(f"rate {number}", abs(rate(net, number) - golden) / max(abs(golden), 1e-12), RATE)
-        worst.equal(f"sequential subdivisions {number}", sequential_subdivisions(net, number), int(sequential))
+        worst.equal(
+            f"sequential subdivisions {number}", sequential_subdivisions(net, number), int(sequential)
+        )
 
 
 def weights(case: Case, worst: Worst) -> None:

@@ -1,0 +1,86 @@
+"""From images to boxes: run the network, decode its heads, suppress doubles, map to the original image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from csptrain.datasets.evaluation import EvalDataset
+from csptrain.evaluate.detection import MAP_NMS, MAP_THRESH, DetectionEvaluator
+from csptrain.graph import Graph
+from csptrain.layers.base import Head
+from csptrain.layers.yolo import Yolo
+from csptrain.network import Network
+from csptrain.ops.decode import Detections, concatenate, correct_boxes
+from csptrain.ops.nms import NmsKind, nms_sort
+
+Detector = Callable[[Tensor, float], list[Detections]]
+"""Takes images [N, C, H, W] in 0..1 and a threshold; gives each image's candidates, relative to the input."""
+
+
+def nms_settings(graph: Graph) -> tuple[NmsKind, float]:
+    """`nms_kind` and `beta_nms` of the last [yolo] layer, as Darknet takes them."""
+    for node in reversed(graph.nodes):
+        if isinstance(node.layer, Yolo):
+            return node.layer.nms_kind, node.layer.beta_nms
+    return "default", 0.6
+
+
+def decode_heads(
+    graph: Graph, outputs: list[Tensor], net_width: int, net_height: int, thresh: float
+) -> list[Detections]:
+    """Candidates of all box heads, head after head, for each image; ``outputs`` are those of ``graph.heads``."""
+    found: list[list[Detections]] = []
+    for index, output in zip(graph.heads, outputs, strict=True):
+        layer = graph.nodes[index].layer
+        if isinstance(layer, Head) and layer.has_boxes:
+            found.append(layer.decode(output, net_width, net_height, thresh))
+    return [concatenate(image) for image in zip(*found, strict=True)]
+
+
+def torch_detector(network: Network, device: torch.device | None = None) -> Detector:
+    """A detector that runs ``network`` (put in evaluation mode) in torch."""
+
+    def detect(images: Tensor, thresh: float) -> list[Detections]:
+        network.eval()
+        with torch.inference_mode():
+            outputs = network(images.to(device, memory_format=torch.channels_last))
+        return decode_heads(network.graph, outputs, images.shape[3], images.shape[2], thresh)
+
+    return detect
+
+
+def finish(
+    graph: Graph, found: Detections, size: tuple[int, int], nms: float, letter_box: bool | None = None
+) -> Detections:
+    """Suppress doubles and map boxes to an original image of ``size`` (width, height), relative to it."""
+    net = graph.net
+    boxed = bool(net.letter_box) if letter_box is None else letter_box
+    boxes = correct_boxes(found.boxes, *size, net.width, net.height, boxed)
+    mapped = Detections(boxes, found.objectness, found.prob)
+    kind, beta = nms_settings(graph)
+    return nms_sort(mapped, nms, kind, beta) if nms > 0 else mapped
+
+
+def evaluate_detector(
+    graph: Graph,
+    detect: Detector,
+    dataset: EvalDataset,
+    names: tuple[str, ...],
+    *,
+    batch: int = 8,
+    workers: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> DetectionEvaluator:
+    """Collect the detections and truths of a data set with Darknet's thresholds for mAP."""
+    evaluator = DetectionEvaluator(names)
+    for part in dataset.batches(batch, workers):
+        candidates = detect(part.images, MAP_THRESH) if len(part.images) else []
+        for index, found, size, truth in zip(part.indices, candidates, part.sizes, part.truths, strict=True):
+            final = finish(graph, found, size, MAP_NMS)
+            evaluator.add(index, final.boxes, final.prob, truth)
+        if progress is not None:
+            progress(len(part.images) + len(part.bad))
+    return evaluator

@@ -1,0 +1,1 @@
+"""What a person looks at: the training chart, drawn detections, and pictures side by side."""

@@ -1,0 +1,142 @@
+"""The training loop: next batch, step, log, evaluate, save."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from csptrain.datasets.loader import Batch
+from csptrain.errors import CspError
+from csptrain.evaluate.map_result import MapResult
+from csptrain.formats.weights import save_weights
+from csptrain.train import state
+from csptrain.train.log import Record, RunLog
+from csptrain.train.state import Progress
+from csptrain.train.step import Trainer
+
+SAVE_LAST = 100
+SPEED_WINDOW = 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training writes, and how often; iterations count from 1.
+
+    ``evaluate`` runs on the validation set every ``map_every`` iterations (0: never) and after the last one.
+    ``cfg`` is the network's text as it is trained, overrides included.
+    """
+
+    base: str
+    backup: Path
+    cfg: str
+    stop: int
+    save_every: int
+    save_last: int = SAVE_LAST
+    map_every: int = 0
+    map_from: int = 0
+    evaluate: Callable[[], MapResult] | None = None
+
+    def file(self, word: str) -> Path:
+        """``backup/<base>_<word>.weights``, Darknet's names."""
+        return self.backup / f"{self.base}_{word}.weights"
+
+    @property
+    def state_file(self) -> Path:
+        """The full state for --resume."""
+        return self.backup / f"{self.base}.state"
+
+    def evaluates_at(self, iteration: int) -> bool:
+        """Whether the validation set is due after this iteration."""
+        if self.evaluate is None:
+            return False
+        due = self.map_every > 0 and iteration >= self.map_from and iteration % self.map_every == 0
+        return due or iteration == self.stop
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Whoever wants to know: each is called from the loop, none may change it."""
+
+    iteration: Callable[[Record, float], None]
+    evaluated: Callable[[int, MapResult, bool], None]
+    warned: Callable[[str], None]
+
+
+def darknet_interval(max_batches: int) -> int:
+    """How many iterations lie between two ``<base>_<iteration>.weights``."""
+    return 1000 if max_batches < 10000 else 10000
+
+
+def fit(
+    trainer: Trainer, batches: Iterable[Batch], progress: Progress, plan: Plan, log: RunLog, watch: Watcher
+) -> None:
+    """Train from ``progress`` to ``plan.stop`` iterations; raises CspError as `Trainer.step` and the loader do."""
+    network = trainer.network
+    speed = _Speed()
+    source = iter(batches)
+    while progress.iteration < plan.stop:
+        started = time.perf_counter()
+        batch = next(source)
+        waited = time.perf_counter() - started
+        result = trainer.step(batch.iteration, batch.images, batch.truth)
+        progress.iteration = batch.iteration
+        height, width = batch.images.shape[1:3]
+        record = Record(
+            iteration=batch.iteration,
+            loss=result.loss,
+            avg_loss=progress.add(result.loss),
+            rate=result.rate,
+            seconds=time.perf_counter() - started,
+            data_wait=waited,
+            images=batch.iteration * network.graph.net.effective_batch,
+            width=width,
+            height=height,
+            heads=result.heads,
+        )
+        for path in batch.bad:
+            watch.warned(f"{path}: cannot be decoded, another image took its place")
+        if plan.evaluates_at(batch.iteration) and plan.evaluate is not None:
+            found = plan.evaluate()
+            best = found.map > progress.best_map
+            if best:
+                progress.best_map = found.map
+                _keep(trainer, plan, "best", watch)
+            record = replace(record, map=found.map)
+            watch.evaluated(batch.iteration, found, best)
+        log.add(record)
+        left = speed.seconds_left(record.seconds, plan.stop - batch.iteration)
+        watch.iteration(record, left / 3600)
+        _save(trainer, progress, plan, watch)
+    _keep(trainer, plan, "final", watch)
+
+
+def _save(trainer: Trainer, progress: Progress, plan: Plan, watch: Watcher) -> None:
+    iteration = progress.iteration
+    if iteration % plan.save_every == 0:
+        _keep(trainer, plan, str(iteration), watch)
+    if iteration % plan.save_last == 0 or iteration == plan.stop:
+        _keep(trainer, plan, "last", watch)
+        try:
+            state.save(plan.state_file, trainer, progress, plan.cfg)
+        except CspError as error:
+            watch.warned(f"{error}; the training goes on, the state before it stays")
+
+
+def _keep(trainer: Trainer, plan: Plan, word: str, watch: Watcher) -> None:
+    try:
+        save_weights(trainer.network, plan.file(word))
+    except CspError as error:
+        watch.warned(f"{error}; the training goes on")
+
+
+class _Speed:
+    """Seconds an iteration over the last few."""
+
+    def __init__(self) -> None:
+        self._recent: list[float] = []
+
+    def seconds_left(self, seconds: float, iterations: int) -> float:
+        self._recent = [*self._recent[-SPEED_WINDOW + 1 :], seconds]
+        return sum(self._recent) / len(self._recent) * iterations

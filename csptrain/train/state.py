@@ -1,0 +1,88 @@
+"""The record of a training between two iterations, kept in a file and taken back bit for bit."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from csptrain.errors import WeightsError
+from csptrain.formats.checkpoint import State, load_state, save_state
+from csptrain.train.step import Trainer
+
+
+@dataclass
+class Progress:
+    """Where a training stands; ``iteration`` is the last one done, ``avg_loss`` Darknet's running average."""
+
+    iteration: int = 0
+    avg_loss: float = -1.0
+    best_map: float = -1.0
+    seed: int = 0
+
+    def add(self, loss: float) -> float:
+        """Take in the loss of a new iteration."""
+        self.avg_loss = loss if self.avg_loss < 0 else self.avg_loss * 0.9 + loss * 0.1
+        return self.avg_loss
+
+
+def fingerprint(cfg: str) -> str:
+    """A short name of a cfg text, to notice a resumed training whose network changed."""
+    return hashlib.sha256(cfg.encode()).hexdigest()[:16]
+
+
+def save(path: Path, trainer: Trainer, progress: Progress, cfg: str) -> None:
+    """Write the full state: weights, rolling statistics, momentum buffers, counters, torch's random state."""
+    tensors: dict[str, Tensor] = {"rng": torch.get_rng_state()}
+    for index, layer in enumerate(trainer.network.stored()):
+        tensors.update({f"layer.{index}.{stored.name}": stored.tensor for stored in layer})
+    for index, buffer in enumerate(trainer.optimizer.state()):
+        if buffer is not None:
+            tensors[f"momentum.{index}"] = buffer
+    meta = {
+        "cfg": fingerprint(cfg),
+        "iteration": progress.iteration,
+        "avg_loss": progress.avg_loss,
+        "best_map": progress.best_map,
+        "seed": progress.seed,
+        "seen": trainer.network.seen,
+        "norms": [norm.batches for norm in trainer.network.batch_norms()],
+    }
+    save_state(path, State(tensors, meta))
+
+
+def restore(path: Path, trainer: Trainer, cfg: str) -> Progress:
+    """Take a state back into a trainer of the same cfg.
+
+    Raises:
+        WeightsError: the file is missing or damaged, or belongs to another cfg.
+    """
+    state = load_state(path)
+    if state.meta.get("cfg") != fingerprint(cfg):
+        raise WeightsError(
+            "belongs to a training with another cfg or other overrides",
+            path=path,
+            hint="give the same cfg and the same --size, --iterations as before",
+        )
+    try:
+        with torch.no_grad():
+            for index, layer in enumerate(trainer.network.stored()):
+                for stored in layer:
+                    stored.tensor.copy_(state.tensors[f"layer.{index}.{stored.name}"])
+        count = len(trainer.optimizer.state())
+        trainer.optimizer.restore([state.tensors.get(f"momentum.{index}") for index in range(count)])
+        for norm, batches in zip(trainer.network.batch_norms(), state.meta["norms"], strict=True):
+            norm.batches = int(batches)
+        trainer.network.seen = int(state.meta["seen"])
+        torch.set_rng_state(state.tensors["rng"])
+        return Progress(
+            int(state.meta["iteration"]),
+            float(state.meta["avg_loss"]),
+            float(state.meta["best_map"]),
+            int(state.meta["seed"]),
+        )
+    except (KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise WeightsError(f"does not fit the network: {error}", path=path) from None

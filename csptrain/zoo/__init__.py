@@ -1,0 +1,1 @@
+"""Backbones x fusion x heads, written as Darknet cfg text."""
