@@ -27,11 +27,11 @@ INERT = {
     "try_fix_nan": "a loss that is not finite always stops the step here",
     "opencv_letterbox": "",
 }
-REFUSED = dict.fromkeys(
+# Darknet trains with these; here a network that sets one loads and runs, but `refuse_training` names it.
+NOT_TRAINED = frozenset(
     "adam adversarial_lr ema_alpha unsupervised contrastive contrastive_jit_flip contrastive_color "
     "num_sigmas_reject_badlabels badlabels_rejection_percentage equidistant_point weights_reject_freq "
-    "dynamic_minibatch gaussian_noise mixup cutmix blur".split(),
-    "0",
+    "dynamic_minibatch gaussian_noise mixup cutmix blur".split()
 )
 
 
@@ -88,7 +88,8 @@ class Net:
         """The typed [net]; raises CfgError for what cannot be trained or run."""
         if section.kind not in NAMES:
             raise section.error(f"the first section is [{section.kind}]", hint="a cfg begins with [net]")
-        net = cls(section=section, **read_options(cls, section, reading, INERT, REFUSED))
+        inert = {**INERT, **dict.fromkeys(NOT_TRAINED, "it acts in training only, where it is not supported")}
+        net = cls(section=section, **read_options(cls, section, reading, inert))
         for key in ("batch", "subdivisions", "time_steps", "resize_step"):
             if getattr(net, key) < 1:
                 raise section.error(f"{key}={getattr(net, key)} must be 1 or more", key)
@@ -102,6 +103,12 @@ class Net:
         if net.policy == "steps" and len(net.steps) != len(net.scales):
             raise section.error(f"{len(net.steps)} steps but {len(net.scales)} scales", "steps")
         return net
+
+    def refuse_training(self) -> None:
+        """Raise CfgError when an option asks for a way of training that is not computed here."""
+        for option in self.section.options:
+            if option.key in NOT_TRAINED and option.value not in ("0", ""):
+                raise self.section.error(f"{option.key}={option.value} of [net] is not supported in training", option.key)
 
     @property
     def mini_batch(self) -> int:

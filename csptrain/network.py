@@ -65,7 +65,11 @@ class Network(nn.Module):
     but not decoded).
     """
 
-    def __init__(self, graph: Graph, seed: int = 0) -> None:
+    def __init__(self, graph: Graph, seed: int = 0, shapes_only: bool = False) -> None:
+        """Build and draw the start weights from ``seed``; with ``shapes_only`` nothing is allocated.
+
+        Raises CfgError for a network of more than ``MAX_PARAMETERS`` parameters.
+        """
         super().__init__()
         self.graph = graph
         self.seen = 0
@@ -75,9 +79,11 @@ class Network(nn.Module):
         if count > MAX_PARAMETERS:
             raise CfgError(f"has {count} parameters, more than {MAX_PARAMETERS}", path=graph.path)
         self.layers = nn.ModuleList(
-            node.layer.build(node.inputs, node.output) if list(module.parameters()) else module
+            node.layer.build(node.inputs, node.output) if list(module.parameters()) and not shapes_only else module
             for node, module in zip(graph.nodes, modules, strict=True)
         )
+        if shapes_only:
+            return
         generator = torch.Generator().manual_seed(seed)
         for module in self.layers:
             initialize: Callable[[torch.Generator], None] | None = getattr(module, "initialize", None)

@@ -115,6 +115,7 @@ def _prepare(options: argparse.Namespace, files: Files, data: DataSpec, built_in
     graph, cfg = load_graph(files.cfg, wanted, _say, options.lenient)
     if not graph.box_heads:
         raise CspError("has no [yolo] or [region] layer, so it is no detector", path=files.cfg)
+    graph.net.refuse_training()
     if graph.net.max_batches < 1:
         raise graph.net.section.error("has no max_batches=", hint="give --iterations N")
     gpu = None if options.gpus is None else f"cuda:{options.gpus.split(',')[0]}"

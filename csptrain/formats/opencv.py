@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -55,23 +55,18 @@ class OpenCVBackend:
         A box head gives [N, rows, 5 + classes]: x y w h relative to the input, objectness, and per class the
         probability times the objectness, cells row by row, anchors innermost; another head [N, C, H, W].
         """
-        self._set(images)
-        with self._complaints():
-            outputs = self._net.forward(list(self._heads))
+        parts = [self._run(image, self._heads) for image in images]
         shaped = []
-        for index, output in zip(self.graph.heads, outputs, strict=True):
+        for index, outputs in zip(self.graph.heads, zip(*parts, strict=True), strict=True):
             node = self.graph.nodes[index]
             boxes = isinstance(node.layer, Head) and node.layer.has_boxes
-            tail = (-1, output.shape[-1]) if boxes else (node.output.c, node.output.h, node.output.w)
-            shaped.append(np.array(output, np.float32).reshape(len(images), *tail))
+            tail = (-1, outputs[0].shape[-1]) if boxes else (node.output.c, node.output.h, node.output.w)
+            shaped.append(np.stack([output.reshape(tail) for output in outputs]))
         return shaped
 
     def convolution_output(self, images: Tensor, index: int) -> FloatArray:
         """[N, C, H, W] -> the output [N, C', H', W'] of the convolution that is layer ``index``, before its activation."""
-        self._set(images)
-        with self._complaints():
-            output = self._net.forward(f"conv_{index}")
-        return np.array(output, np.float32)
+        return np.concatenate([self._run(image, [f"conv_{index}"])[0] for image in images])
 
     def detect(self, images: Tensor, thresh: float) -> list[Detections]:
         """The candidates of each image of [N, C, H, W], as csptrain's own heads decode them.
@@ -87,15 +82,18 @@ class OpenCVBackend:
             raise ExportError("has no layer that gives boxes", path=self._path)
         return [concatenate(image) for image in zip(*found, strict=True)]
 
-    def _set(self, images: Tensor) -> None:
-        self._net.setInput(np.ascontiguousarray(images.detach().float().cpu().numpy()))
+    def _run(self, image: Tensor, names: Sequence[str]) -> list[FloatArray]:
+        # One image at a time: OpenCV 4.14 refuses [scale_channels] with more.
+        self._net.setInput(np.ascontiguousarray(image.detach().float().cpu().numpy()[None]))
+        with self._complaints():
+            return [np.array(output, np.float32) for output in self._net.forward(list(names))]
 
     def _head_name(self, index: int, names: tuple[str, ...]) -> str:
         kind = self.graph.nodes[index].layer.kind
         if kind == "region":
             return "detection_out"
-        name = f"{kind}_{index}"
-        return name if name in names else names[-1]
+        # Without a head it is the last layer, behind which an activation may stand under a name of its own.
+        return f"{kind}_{index}" if f"{kind}_{index}" in names and kind in ("yolo", "softmax") else names[-1]
 
     @contextlib.contextmanager
     def _complaints(self) -> Iterator[None]:

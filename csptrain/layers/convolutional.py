@@ -56,12 +56,11 @@ class Convolutional(Layer):
     aliases = ("conv",)
     inert = {
         "grad_centr": "gradient centralization exists on Darknet's GPU path only and is not computed here",
-        "xnor": "binary convolution needs xnor=1 and a binary kernel; computed in full precision",
     }
     refused = {
         key: "0"
         for key in (
-            "cbn antialiasing assisted_excitation binary bin_output sway rotate stretch stretch_sway flipped dot "
+            "xnor cbn antialiasing assisted_excitation binary bin_output sway rotate stretch stretch_sway flipped dot "
             "angle reverse coordconv"
         ).split()
     } | {"share_index": "-1000000000"}
@@ -143,13 +142,10 @@ class Convolutional(Layer):
             return [Stored("biases", module.bias), weights]
         return [*module.norm.stored(), weights]
 
-    def multiply_adds(self, channels: int, output: Shape) -> int:
-        """Multiply-adds of one image."""
-        return self.filters * (channels // self.groups) * self.size * self.size * output.h * output.w
-
     def cost(self, inputs: Sequence[Shape], output: Shape) -> Cost:
-        operations = 2 * self.multiply_adds(inputs[0].c, output)
-        return Cost(operations, operations, operations)
+        dense = 2 * inputs[0].c * self.size * self.size * output.outputs
+        # `darknet ops` does not know groups.
+        return Cost(darknet=dense // self.groups, operations=dense, paper=dense // self.groups)
 
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         down, right = self.strides

@@ -23,7 +23,7 @@ from csptrain.zoo.writer import CfgWriter
 
 @dataclass(frozen=True)
 class Recipe:
-    """A network as data: what it is, how sure we are of that, its size in pixels, its training, its layers."""
+    """A network as data: what it is, how sure that is, its size in pixels, its training, its layers."""
 
     title: str
     evidence: str
@@ -34,15 +34,12 @@ class Recipe:
 
 
 _PUBLIC = "layer numbers and shapes are those of the public network: its weights fit"
-_EFM = (
-    "candidate head on a strong backbone: the paper publishes neither; this wiring meets every number "
-    "printed for it"
-)
+_EFM = "backbone strong, head a candidate: there is no published cfg; all printed numbers are met"
 
 RECIPES: dict[str, Recipe] = {
     "csppeleenet": Recipe(
         "CSPPeleeNet, gamma 0.5: classifier of Tables 1 and 3 of the CSPNet paper",
-        "strong: the paper publishes no cfg; one rule meets the BFLOPs of all partial networks of Table 1",
+        "strong: there is no published cfg; one rule meets the BFLOPs of all partial networks of Table 1",
         224,
         1000,
         imagenet(max_batches=1600000),
@@ -66,7 +63,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "csresnext50": Recipe(
         "CSPResNeXt-50: classifier of Table 3 of the CSPNet paper",
-        _PUBLIC,
+        "the backbone of the public csresnext50-panet-spp; weights and BFLOPs are those printed",
         256,
         1000,
         imagenet(max_batches=800000),

@@ -11,6 +11,8 @@ from csptrain.zoo.writer import IMAGE, CfgWriter
 GROUPS = 32
 BLOCKS = (3, 3, 5, 2)
 WIDTHS = (128, 256, 512, 1024)
+# Of the two convolutions that split a stage: so in the public network, whose weights depend on it.
+SPLIT_ACTIVATIONS = ("leaky", "linear", "linear", "leaky")
 
 
 def cspresnext50(cfg: CfgWriter) -> Taps:
@@ -18,14 +20,14 @@ def cspresnext50(cfg: CfgWriter) -> Taps:
     cfg.comment("stem, stride 4")
     x = cfg.maxpool(cfg.conv(IMAGE, 64, 7, 2))
     taps = []
-    for stage, (blocks, width) in enumerate(zip(BLOCKS, WIDTHS, strict=True)):
+    for stage, (blocks, width, split) in enumerate(zip(BLOCKS, WIDTHS, SPLIT_ACTIVATIONS, strict=True)):
         cfg.comment(f"stage {stage + 1}, stride {4 << stage}: {blocks} blocks of {GROUPS} groups on one part")
         if stage:
             x = cfg.conv(x, width, 3, 2, groups=GROUPS)
         cfg.comment("the part that goes around the blocks")
-        part1 = cfg.conv(x, width)
+        part1 = cfg.conv(x, width, activation=split)
         cfg.comment("the part that goes through them")
-        part2 = cfg.conv(x, width if stage else 64)
+        part2 = cfg.conv(x, width if stage else 64, activation=split)
         for number in range(1, blocks + 1):
             cfg.comment(f"block {number}")
             part2 = _block(cfg, part2, width)

@@ -78,20 +78,19 @@ def _partial_backbone(cfg: CfgWriter) -> Taps:
     x = cfg.conv(cfg.conv(IMAGE, 32, 3, 2), 64, 3, 2)
     taps = []
     for stage, filters in enumerate((64, 128, 256)):
+        cfg.comment(
+            f"stage {stage + 1}, stride {4 << stage}: half of the channels goes through two more layers"
+        )
         if stage:
             x = cfg.maxpool(x)
-        cfg.comment(
-            f"stage {stage + 1}, stride {4 << stage}: half of the channels goes through two convolutions"
-        )
         base = cfg.conv(x, filters, 3)
         first = cfg.conv(cfg.part(base, 1), filters // 2, 3)
         second = cfg.conv(first, filters // 2, 3)
         tap = cfg.conv(cfg.concat(second, first), filters)
         x = cfg.concat(base, tap)
         taps.append(tap)
-    x = cfg.maxpool(x)
     cfg.comment("stride 32")
-    return Taps(taps[1], taps[2], cfg.conv(x, 512, 3))
+    return Taps(taps[1], taps[2], cfg.conv(cfg.maxpool(x), 512, 3))
 
 
 def _place_below(

@@ -36,5 +36,5 @@ class Figures:
 def _weights(node: Node) -> int:
     layer = node.layer
     if isinstance(layer, Convolutional):
-        return layer.multiply_adds(node.inputs[0].c, node.output) // (node.output.h * node.output.w)
+        return layer.filters * (node.inputs[0].c // layer.groups) * layer.size**2
     return layer.output * node.inputs[0].outputs if isinstance(layer, Connected) else 0

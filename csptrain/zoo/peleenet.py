@@ -1,7 +1,7 @@
 """PeleeNet and its cross-stage partial forms.
 
-Source: PeleeNet's and the CSPNet paper; what they leave unsaid follows from the #Parameter and BFLOPs printed in
-Tables 1-3 (docs/paper.md).
+Source: PeleeNet's and the CSPNet paper; what they leave unsaid follows from the #Parameter and BFLOPs
+printed in Tables 1-3 (docs/paper.md).
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def peleenet(cfg: CfgWriter, style: DenseStyle = DenseStyle()) -> Taps:
     x = _stem(cfg)
     taps = []
     for stage, (layers, width) in enumerate(zip(LAYERS, WIDTHS, strict=True)):
+        cfg.comment(f"stage {stage + 1}, stride {4 << stage}: {layers} dense layers, then the transition")
         if stage:
             x = cfg.maxpool(x)
-        cfg.comment(f"stage {stage + 1}, stride {4 << stage}: {layers} dense layers, then the transition")
         x = _dense_block(cfg, x, layers, width, style)
         x = cfg.conv(x, cfg.channels(x))
         taps.append(x)
@@ -52,8 +52,8 @@ def csp_peleenet(
 ) -> Taps:
     """CSPPeleeNet: the part ``gamma`` of a stage's channels goes around its dense block.
 
-    ``fusion``: ``last`` has a transition before the two parts are joined, ``first`` one after; ``both``, the partial
-    transition of the paper's CSPPeleeNet, has the two.
+    ``fusion``: ``last`` has a transition before the two parts are joined, ``first`` one after; ``both``,
+    the partial transition of the paper's CSPPeleeNet, has the two.
 
     Raises ValueError for another fusion, or a gamma that splits no stage into whole channels.
     """
@@ -64,11 +64,11 @@ def csp_peleenet(
     x = _stem(cfg)
     taps = []
     for stage, (layers, width) in enumerate(zip(PARTIAL_LAYERS, WIDTHS, strict=True)):
+        cfg.comment(f"stage {stage + 1}, stride {4 << stage}: {layers} dense layers on one part")
         if stage:
             x = cfg.maxpool(x)
-        cfg.comment(f"stage {stage + 1}, stride {4 << stage}: {layers} dense layers on one part")
         if fusion == "both":
-            cfg.comment("transition after the join")
+            cfg.comment(f"transition after the {'join' if stage else 'stem'}")
             x = cfg.conv(x, cfg.channels(x))
         around, through = _widths(cfg.channels(x), gamma) if stage else (32, 32)
         cfg.comment("the part that goes around the block")

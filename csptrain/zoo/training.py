@@ -1,7 +1,7 @@
 """How the networks are trained: the options of [net], those of the box heads, and the anchors.
 
-Source: section 4.1 of the CSPNet paper, which follows YOLOv3's settings; where its text is silent or misprinted,
-the settings of the Darknet networks of that family.
+Source: section 4.1 of the CSPNet paper, which follows YOLOv3's settings; where its text is silent or
+misprinted, the settings of the Darknet networks of that family.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 IMAGE = -1
-# So far a reader counts back with a finger; what lies further is named by its number and marked where it stands.
+# So far a reader counts back with a finger; what lies further is named by its number and marked in place.
 NEAR = 10
 
 

@@ -1,0 +1,168 @@
+"""What ``detector test``, ``valid`` and ``map`` share: a trained network that fits its data, and its images."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from csptrain.cfg.dataset import DataSpec
+from csptrain.cfg.edit import parse_size
+from csptrain.cli.arguments import Arguments, UsageError
+from csptrain.cli.session import Files, Overrides, find_data, load_graph, pick_device, sort_files
+from csptrain.errors import CfgError, CspError, DataError
+
+if TYPE_CHECKING:
+    import torch
+
+    from csptrain.graph import Graph
+    from csptrain.network import Network
+
+SPLITS = ("valid", "test", "train")
+# Starting a worker costs about as much as a core needs for this many small images.
+IMAGES_PER_WORKER = 200
+
+
+def declare(parser: Arguments) -> None:
+    """Add the positional words and the options of every verb that runs a trained network."""
+    parser.option("size", parse_size, None, "input size instead of the cfg's, 416 or 512x288", metavar="N[xM]")
+    parser.option("device", str, None, "cpu, cuda, cuda:1 (default: cuda if there is one)")
+    parser.flag("letter_box", "keep the images' aspect, as letter_box=1 in the cfg does")
+    parser.flag("lenient", "read the cfg as Darknet does; mistakes become warnings")
+    parser.flag("partial", "accept weights that end early or go on after the last layer")
+
+
+def declare_list(parser: Arguments) -> None:
+    """Add the options of the verbs that run over a list of the data file."""
+    parser.option("split", str, "valid", "list of the data file to run on (default valid)", choices=SPLITS)
+    parser.option("batch", positive, 8, "images run at once (default 8)")
+    parser.option("workers", int, None, "processes that prepare images (default: by cores and images)")
+
+
+def fraction(text: str) -> float:
+    """A threshold; raises ArgumentTypeError unless it is in 0..1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number in 0..1")
+    return value
+
+
+def positive(text: str) -> int:
+    """A count; raises ArgumentTypeError unless it is an integer from 1 on."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text} is no integer from 1 on")
+    return int(text)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with its weights on its device, and the data set whose classes it knows."""
+
+    files: Files
+    weights: Path
+    data: DataSpec
+    graph: Graph
+    network: Network
+    device: torch.device
+
+
+def load_trained(options: argparse.Namespace, verb: str, takes_inputs: bool = False) -> Trained:
+    """Read the data file, the cfg and the weights that the command line names.
+
+    Raises:
+        UsageError: no cfg or no weights among the words, or a word too many.
+        CspError: a file that cannot be used, or a cfg whose classes are not those of the data.
+    """
+    files = sort_files(options.files, verb)
+    usage = f"csptrain {verb} x.data net.cfg net.weights"
+    if files.weights is None:
+        found = f"found '{files.inputs[0]}' after the cfg" if files.inputs else "none is given"
+        raise UsageError(f"{verb} needs weights: {found}", hint=usage)
+    if files.inputs and not takes_inputs:
+        raise UsageError(f"{verb} takes nothing after the weights: found '{files.inputs[0]}'", hint=usage)
+
+    from csptrain.formats.weights import load_weights
+    from csptrain.network import Network
+
+    import torch
+
+    data, _ = find_data(files.data, tell)
+    for note in data.notes:
+        tell(f"note: {note}")
+    graph, _ = load_graph(files.cfg, Overrides(size=options.size), tell, options.lenient)
+    check_classes(graph, data)
+    if options.letter_box:
+        graph = dataclasses.replace(graph, net=dataclasses.replace(graph.net, letter_box=1))
+    device = pick_device(options.device)
+    network = Network(graph)
+    load_weights(network, files.weights, options.partial)
+    network.eval().to(device=device, memory_format=torch.channels_last)
+    return Trained(files, files.weights, data, graph, network, device)
+
+
+def check_classes(graph: Graph, data: DataSpec) -> None:
+    """Raise CfgError for a cfg without boxes, or whose number of classes is not the data's."""
+    if not graph.box_heads:
+        raise CfgError("has no [yolo] or [region] layer, so it is no detector", path=graph.path)
+    for head in graph.box_heads:
+        classes = getattr(head, "classes", data.classes)
+        if classes != data.classes:
+            raise head.error(
+                f"classes={classes}, but {data.path} has {data.classes}",
+                "classes",
+                "name the data file and cfg of the same training",
+            )
+
+
+def pick_list(data: DataSpec, split: str) -> Path:
+    """The list file of a split; raises DataError where the data file has none."""
+    path: Path | None = getattr(data, split)
+    if path is None:
+        raise DataError(f"has no {split}=", path=data.path, hint=f"add {split}=LIST, one image path a line")
+    if split == "valid" and path == data.train:
+        tell(f"note: {data.path} has no valid= of its own, its train= is used")
+    return path
+
+
+def pick_workers(asked: int | None, images: int) -> int:
+    """The number of loader processes: the one asked for, else half the cores if there is work for them."""
+    if asked is not None:
+        return max(asked, 0)
+    return min(images // IMAGES_PER_WORKER, (os.cpu_count() or 2) // 2, 16)
+
+
+@contextmanager
+def progress_bar(images: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr where that is a terminal; call what it gives with the number of images done."""
+    from tqdm import tqdm
+
+    with tqdm(total=images, unit="img", dynamic_ncols=True, disable=None, file=sys.stderr, leave=False) as bar:
+        yield lambda count: bar.update(count) and None
+
+
+def tell(line: str) -> None:
+    """Say something beside the results, on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def tell_bad(bad: Sequence[DataError], folder: Path) -> None:
+    """Name the images that could not be decoded, and list them in bad.list of ``folder``."""
+    if not bad:
+        return
+    from csptrain.formats.files import write_atomically
+
+    path = folder / "bad.list"
+    write_atomically(path, [f"{error.path}\n".encode() for error in bad], CspError)
+    for error in bad[:5]:
+        tell(f"skipped: {error}")
+    more = f", {len(bad) - 5} more" if len(bad) > 5 else ""
+    tell(f"note: {len(bad)} image(s) skipped{more}, listed in {path}")
