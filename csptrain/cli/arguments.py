@@ -50,16 +50,12 @@ class Arguments:
             allow_abbrev=False,
             add_help=False,
         )
-        self._spellings: dict[
-            str, tuple[str, bool]
-        ] = {}  # as typed -> (as declared to argparse, takes a value)
+        self._spellings: dict[str, tuple[str, bool]] = {}  # as typed -> (as declared to argparse, takes a value)
         for spelling in ("-h", "-help", "--help"):
             self._spellings[spelling] = ("--help", False)
         self._parser.add_argument("-h", "--help", action="help", help="show this and stop")
 
-    def positional(
-        self, name: str, text: str | None = None, *, optional: bool = False, many: bool = False
-    ) -> None:
+    def positional(self, name: str, text: str | None = None, *, optional: bool = False, many: bool = False) -> None:
         """Declare a positional word; `optional` may be missing (None), `many` is a list of any length."""
         nargs = "*" if many else "?" if optional else None
         self._parser.add_argument(name, nargs=nargs, help=text)
@@ -81,9 +77,7 @@ class Arguments:
         """Declare an option with one value, read by `reader` (which raises ValueError on a bad one)."""
         spellings = self._register(name, takes_value=True)
         shown = metavar or ("N" if reader in (int, float) else name.upper())
-        self._parser.add_argument(
-            *spellings, type=reader, default=default, help=text, metavar=shown, choices=choices
-        )
+        self._parser.add_argument(*spellings, type=reader, default=default, help=text, metavar=shown, choices=choices)
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """Return the values by declared name.

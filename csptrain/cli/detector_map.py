@@ -31,13 +31,13 @@ def arguments() -> Arguments:
     """The command line of the verb."""
     parser = Arguments(
         VERB,
-        "Measure mean average precision: csptrain detector map x.data net.cfg net.weights. Without a data file: "
-        "data/coco.data when its lists exist, else the built-in set.",
+        "Measure mean average precision: csptrain detector map x.data net.cfg net.weights. Without a data "
+        "file: data/coco.data when its lists exist, else the built-in set.",
     )
     parser.positional("files", "[data] cfg weights", many=True)
     parser.option("thresh", fraction, 0.25, "score that counts in precision, recall and average IoU (0.25)")
     parser.option("iou_thresh", fraction, 0.5, "overlap with a truth above which a box is right (0.5)")
-    parser.option("points", _points, 0, "0 area under the curve (default), 11 (VOC 2007) or 101 (COCO) points")
+    parser.option("points", _points, 0, "0 area under the curve (default), 11 (VOC 2007) or 101 (COCO)")
     declare_list(parser)
     declare(parser)
     parser.flag("json", "print one JSON object and nothing else")
@@ -50,22 +50,19 @@ def run(argv: list[str]) -> int:
     options = arguments().parse(argv)
     trained = load_trained(options, VERB)
 
-    from csptrain.datasets.evaluation import EvalDataset
     from csptrain.datasets.lists import read_samples
-    from csptrain.evaluate.detect import evaluate_detector, torch_detector
+    from csptrain.evaluate.detect import eval_dataset, evaluate_detector, torch_detector
 
     net, data = trained.graph.net, trained.data
     samples = read_samples(pick_list(data, options.split), data.classes)
     _tell_findings(samples)
-    dataset = EvalDataset(
-        samples, (net.width, net.height), letter_box=bool(net.letter_box), channels=net.channels
-    )
+    images = eval_dataset(trained.graph, samples)
     started = time.perf_counter()
     with progress_bar(len(samples)) as progress:
         evaluator = evaluate_detector(
             trained.graph,
             torch_detector(trained.network, trained.device),
-            dataset,
+            images,
             data.names,
             batch=options.batch,
             workers=pick_workers(options.workers, len(samples)),
@@ -73,7 +70,7 @@ def run(argv: list[str]) -> int:
         )
     result = evaluator.result(options.iou_thresh, options.thresh, options.points)
     seconds = time.perf_counter() - started
-    tell_bad(dataset.bad, data.results)
+    tell_bad(images.bad, data.results)
     if options.json:
         about = {
             "cfg": str(trained.files.cfg),
@@ -81,7 +78,7 @@ def run(argv: list[str]) -> int:
             "data": str(data.path),
             "split": options.split,
             "images": len(evaluator.image_ids),
-            "bad_images": len(dataset.bad),
+            "bad_images": len(images.bad),
             "width": net.width,
             "height": net.height,
             "letter_box": net.letter_box,
@@ -102,7 +99,7 @@ def _points(text: str) -> int:
 
 def _tell_findings(samples: Samples) -> None:
     if samples.unlabelled:
-        tell(f"note: {samples.unlabelled} images of {samples.source} have no label file and count as background")
+        tell(f"note: {samples.unlabelled} images of {samples.source} have no labels and count as background")
     for finding in samples.findings[:3]:
         tell(f"note: {finding}")
     if len(samples.findings) > 3:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +14,14 @@ from csptrain.cfg.dataset import DataSpec
 from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.session import Files, Overrides, find_data, load_graph, need_list, pick_device, sort_files
+from csptrain.cli.trained import tell_bad
 from csptrain.errors import CspError
 
 if TYPE_CHECKING:
     import torch
 
     from csptrain.datasets.lists import Samples
+    from csptrain.evaluate.map_result import MapResult
     from csptrain.graph import Graph
     from csptrain.network import Network
 
@@ -36,24 +39,16 @@ def arguments() -> Arguments:
         "data/coco.data when its lists exist, else a small built-in set, for a run of minutes.",
     )
     parser.positional("files", "[data] cfg [weights]", many=True)
-    parser.option(
-        "size", parse_size, None, "input size instead of the cfg's, 416 or 512x288", metavar="N[xM]"
-    )
+    parser.option("size", parse_size, None, "input size instead of the cfg's, 416 or 512x288", metavar="N[xM]")
     parser.option("iterations", int, None, "length of the run; max_batches, steps and burn_in move with it")
     parser.option("seed", int, 0, "start of all random numbers (default 0)")
     parser.option("device", str, None, "cpu, cuda, cuda:1 (default: cuda if there is one)")
     parser.option("workers", int, None, "processes that prepare images (default: by the number of cores)")
-    parser.option(
-        "amp", str, "auto", "bf16 arithmetic: on, off, auto (default)", choices=("auto", "on", "off")
-    )
-    parser.option(
-        "backup", Path, None, "folder for weights, state, chart and results instead of the data file's"
-    )
+    parser.option("amp", str, "auto", "bf16 arithmetic: on, off, auto (default)", choices=("auto", "on", "off"))
+    parser.option("backup", Path, None, "folder for weights, state, chart and results instead of the data file's")
     parser.option("save_every", int, None, "iterations between two numbered weights files")
     parser.option("save_last", int, None, "iterations between two saves of _last.weights and the state (100)")
-    parser.option(
-        "map_every", int, None, "iterations between two evaluations with -map (default: Darknet's rule)"
-    )
+    parser.option("map_every", int, None, "iterations between two evaluations with -map (default: Darknet's rule)")
     parser.option("thresh", float, 0.25, "probability that counts in precision and recall of -map")
     parser.option("iou_thresh", float, 0.5, "overlap that counts as found in -map")
     parser.option("points", int, 0, "mAP rule of -map: 0 area, 11 or 101 points")
@@ -84,7 +79,8 @@ def run(argv: list[str]) -> int:
     if built_in and not options.no_export:
         from csptrain.cli.first_look import show
 
-        show(job.network, job.data, job.backup, job.base, best, _say)
+        _say(f"AP50 on the validation split: {best:.4f} (best while training)")
+        show(job.network, job.data, job.backup, job.base, _say)
     return 0
 
 
@@ -213,29 +209,26 @@ def _train(job: _Job) -> float:
     return progress.best_map
 
 
-def _evaluator(job: _Job):  # type: ignore[no-untyped-def]
-    from csptrain.datasets.evaluation import EvalDataset
+def _evaluator(job: _Job) -> Callable[[], MapResult]:
     from csptrain.datasets.lists import read_samples
-    from csptrain.evaluate.detect import evaluate_detector, torch_detector
+    from csptrain.evaluate.detect import eval_dataset, evaluate_detector, torch_detector
 
-    net, options = job.graph.net, job.options
     samples = read_samples(need_list(job.data.valid, "valid", job.data), job.data.classes)
-    dataset = EvalDataset(
-        samples, (net.width, net.height), letter_box=bool(net.letter_box), channels=net.channels
-    )
+    dataset = eval_dataset(job.graph, samples)
     detect = torch_detector(job.network, job.device)
 
-    def evaluate():  # type: ignore[no-untyped-def]
-        found = evaluate_detector(job.graph, detect, dataset, job.data.names, workers=job.workers)
-        return found.result(options.iou_thresh, options.thresh, options.points)
+    def evaluate() -> MapResult:
+        found = evaluate_detector(job.graph, detect, dataset, job.data.names)
+        tell_bad(dataset.bad, job.backup)
+        return found.result(job.options.iou_thresh, job.options.thresh, job.options.points)
 
     return evaluate
 
 
 def _amp(choice: str, device: torch.device) -> torch.dtype | None:
-    from csptrain.train.precision import fast_bf16
-
     import torch
+
+    from csptrain.train.precision import fast_bf16
 
     return torch.bfloat16 if choice == "on" or (choice == "auto" and fast_bf16(device)) else None
 
@@ -244,9 +237,7 @@ def _tell_findings(samples: Samples, backup: Path) -> None:
     from csptrain.formats.files import write_atomically
 
     if samples.unlabelled:
-        _say(
-            f"note: {samples.unlabelled} images of {samples.source} have no label file and count as background"
-        )
+        _say(f"note: {samples.unlabelled} images of {samples.source} have no label file and count as background")
     if samples.findings:
         path = backup / "bad_label.list"
         write_atomically(path, [f"{finding}\n".encode() for finding in samples.findings], CspError)

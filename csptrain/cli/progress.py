@@ -44,9 +44,7 @@ class Display:
         self._waited = 0.9 * self._waited + record.data_wait
         rate = self.batch / max(record.seconds, 1e-9)
         share = self._waited / max(self._worked, 1e-9)
-        self._bar.set_postfix_str(
-            f"{rate:.1f} img/s, {share:.0%} data-wait, loss {record.avg_loss:.3f}", refresh=False
-        )
+        self._bar.set_postfix_str(f"{rate:.1f} img/s, {share:.0%} data-wait, loss {record.avg_loss:.3f}", refresh=False)
         self._bar.update(1)
         if time.monotonic() - self._drawn > CHART_SECONDS or record.iteration == self.stop:
             self._draw()

@@ -1,4 +1,4 @@
-"""What ``detector test``, ``valid`` and ``map`` share: a trained network that fits its data, and its images."""
+"""What ``detector test``, ``valid`` and ``map`` share: a trained network that fits its data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ IMAGES_PER_WORKER = 200
 
 def declare(parser: Arguments) -> None:
     """Add the positional words and the options of every verb that runs a trained network."""
-    parser.option("size", parse_size, None, "input size instead of the cfg's, 416 or 512x288", metavar="N[xM]")
+    parser.option("size", parse_size, None, "input size instead of the cfg's: 416, 512x288", metavar="N[xM]")
     parser.option("device", str, None, "cpu, cuda, cuda:1 (default: cuda if there is one)")
     parser.flag("letter_box", "keep the images' aspect, as letter_box=1 in the cfg does")
     parser.flag("lenient", "read the cfg as Darknet does; mistakes become warnings")
@@ -90,10 +90,10 @@ def load_trained(options: argparse.Namespace, verb: str, takes_inputs: bool = Fa
     if files.inputs and not takes_inputs:
         raise UsageError(f"{verb} takes nothing after the weights: found '{files.inputs[0]}'", hint=usage)
 
+    import torch
+
     from csptrain.formats.weights import load_weights
     from csptrain.network import Network
-
-    import torch
 
     data, _ = find_data(files.data, tell)
     for note in data.notes:
@@ -105,7 +105,7 @@ def load_trained(options: argparse.Namespace, verb: str, takes_inputs: bool = Fa
     device = pick_device(options.device)
     network = Network(graph)
     load_weights(network, files.weights, options.partial)
-    network.eval().to(device=device, memory_format=torch.channels_last)
+    network.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Trained(files, files.weights, data, graph, network, device)
 
 
@@ -145,8 +145,13 @@ def progress_bar(images: int) -> Iterator[Callable[[int], None]]:
     """A bar on stderr where that is a terminal; call what it gives with the number of images done."""
     from tqdm import tqdm
 
-    with tqdm(total=images, unit="img", dynamic_ncols=True, disable=None, file=sys.stderr, leave=False) as bar:
-        yield lambda count: bar.update(count) and None
+    bar = tqdm(total=images, unit="img", dynamic_ncols=True, disable=None, file=sys.stderr, leave=False)
+
+    def advance(count: int) -> None:
+        bar.update(count)
+
+    with bar:
+        yield advance
 
 
 def tell(line: str) -> None:

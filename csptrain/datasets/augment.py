@@ -46,9 +46,7 @@ class Draw:
     distortion: Distortion
 
 
-def draw(
-    rng: np.random.Generator, size: tuple[int, int], net_size: tuple[int, int], settings: Augmentation
-) -> Draw:
+def draw(rng: np.random.Generator, size: tuple[int, int], net_size: tuple[int, int], settings: Augmentation) -> Draw:
     """Draw the parameters for an image of ``size`` (width, height) going into a net of ``net_size``."""
     crop = sample_crop(
         rng,

@@ -45,7 +45,10 @@ class EvalBatch:
 
 
 class EvalDataset(Dataset[EvalItem]):
-    """The images of a list, stretched or letterboxed to ``net_size`` (width, height)."""
+    """The images of a list, stretched or letterboxed to ``net_size`` (width, height).
+
+    ``bad`` holds the images that the last run over ``batches`` could not decode.
+    """
 
     def __init__(
         self, samples: Samples, net_size: tuple[int, int], *, letter_box: bool = False, channels: int = 3
@@ -53,6 +56,7 @@ class EvalDataset(Dataset[EvalItem]):
         self.samples = samples
         self.net_size = net_size
         self.channels = channels
+        self.bad: list[DataError] = []
         self._fit = letterbox if letter_box else resize
 
     def __len__(self) -> int:
@@ -84,7 +88,9 @@ class EvalDataset(Dataset[EvalItem]):
             generator=torch.Generator(),
         )
         good = 0
+        self.bad = []
         for answer in loader:
+            self.bad += answer.bad
             good += len(answer.indices)
             yield answer
         if not good:

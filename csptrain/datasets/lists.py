@@ -95,6 +95,12 @@ def read_images(source: Path) -> list[str]:
     return images
 
 
+def without_labels(source: Path) -> Samples:
+    """The images of a list whose labels nobody asks for; raises DataError for a missing list or image."""
+    images = tuple(read_images(source))
+    return Samples(source, images, np.zeros((0, 5), np.float32), np.zeros(len(images) + 1, np.int64))
+
+
 def label_candidates(image: str) -> tuple[str, ...]:
     """Where the label file of an image may be, best first: Darknet's folder rules, then beside the image."""
     stem = os.path.splitext(image.replace(os.sep, "/"))[0] + ".txt"

@@ -52,9 +52,7 @@ def compose(
         margins = _margins(size, net_size, crop)
         x, from_x, columns = _span(bool(number % 2), centre[0], width, margins[0], margins[2])
         y, from_y, rows = _span(number >= 2, centre[1], height, margins[1], margins[3])
-        sized = apply_crop(part.pixels, net_size, crop, fill)[
-            from_y : from_y + rows, from_x : from_x + columns
-        ]
+        sized = apply_crop(part.pixels, net_size, crop, fill)[from_y : from_y + rows, from_x : from_x + columns]
         mosaic[y : y + rows, x : x + columns] = distort_pixels(sized, part.drawn.distortion)
 
         truth = crop_truth(part.truth, size, net_size, crop)

@@ -90,7 +90,5 @@ def _write_scene(stem: Path, scene: Scene) -> None:
     done, jpeg = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
     assert done
     stem.with_suffix(".jpg").write_bytes(jpeg.tobytes())
-    rows = "".join(
-        f"{int(label)} {x:.6f} {y:.6f} {w:.6f} {h:.6f}\n" for x, y, w, h, label in scene.truth.tolist()
-    )
+    rows = "".join(f"{int(label)} {x:.6f} {y:.6f} {w:.6f} {h:.6f}\n" for x, y, w, h, label in scene.truth.tolist())
     stem.with_suffix(".txt").write_text(rows)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from csptrain.datasets.evaluation import EvalDataset
+from csptrain.datasets.lists import Samples
 from csptrain.evaluate.detection import MAP_NMS, MAP_THRESH, DetectionEvaluator
 from csptrain.graph import Graph
 from csptrain.layers.base import Head
@@ -24,7 +26,7 @@ def nms_settings(graph: Graph) -> tuple[NmsKind, float]:
     """`nms_kind` and `beta_nms` of the last [yolo] layer, as Darknet takes them."""
     for node in reversed(graph.nodes):
         if isinstance(node.layer, Yolo):
-            return node.layer.nms_kind, node.layer.beta_nms
+            return cast(NmsKind, node.layer.nms_kind), node.layer.beta_nms
     return "default", 0.6
 
 
@@ -62,6 +64,12 @@ def finish(
     mapped = Detections(boxes, found.objectness, found.prob)
     kind, beta = nms_settings(graph)
     return nms_sort(mapped, nms, kind, beta) if nms > 0 else mapped
+
+
+def eval_dataset(graph: Graph, samples: Samples) -> EvalDataset:
+    """The images of a list as this network wants them."""
+    net = graph.net
+    return EvalDataset(samples, (net.width, net.height), letter_box=bool(net.letter_box), channels=net.channels)
 
 
 def evaluate_detector(

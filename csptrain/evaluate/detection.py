@@ -107,9 +107,7 @@ class DetectionEvaluator:
         total = int(np.count_nonzero(confident))
         return MapResult(
             classes=tuple(
-                ClassResult(
-                    k, name, float(ap[k]), int(true_positives[k]), int(false_positives[k]), int(truths[k])
-                )
+                ClassResult(k, name, float(ap[k]), int(true_positives[k]), int(false_positives[k]), int(truths[k]))
                 for k, name in enumerate(self.names)
             ),
             iou_thresh=iou_thresh,
@@ -121,9 +119,7 @@ class DetectionEvaluator:
         )
 
     def _truth_classes(self) -> IntArray:
-        return np.concatenate(
-            [np.zeros(0, np.int64), *(part[3][:, 4].astype(np.int64) for part in self._parts)]
-        )
+        return np.concatenate([np.zeros(0, np.int64), *(part[3][:, 4].astype(np.int64) for part in self._parts)])
 
     def _matches(self) -> _Matches:
         if self._joined is None:
@@ -138,9 +134,7 @@ class DetectionEvaluator:
         images = np.arange(len(self._parts))
         count = len(self.names)
         lane = np.repeat(images, [len(part[1]) for part in self._parts]) * count + classes
-        truth_lane = np.repeat(images, [len(part[3]) for part in self._parts]) * count + truth[:, 4].astype(
-            np.int64
-        )
+        truth_lane = np.repeat(images, [len(part[3]) for part in self._parts]) * count + truth[:, 4].astype(np.int64)
         iou, which = _best_truths(boxes, lane, truth[:, :4], truth_lane)
         return _Matches(classes, prob, iou, which)
 

@@ -100,11 +100,7 @@ class MapResult:
 
     def lines(self) -> list[str]:
         """The report in Darknet's words and layout, one string per line, without line ends."""
-        rule = (
-            f"used {self.points} Recall-points"
-            if self.points
-            else "used Area-Under-Curve for each unique Recall"
-        )
+        rule = f"used {self.points} Recall-points" if self.points else "used Area-Under-Curve for each unique Recall"
         conf = f" for conf_thresh = {self.conf_thresh:.2f}"
         return [
             f" detections_count = {self.detections_count}, unique_truth_count = {self.unique_truth_count}  ",
@@ -114,14 +110,12 @@ class MapResult:
                 for result in self.classes
             ),
             "",
-            f"{conf}, precision = {self.precision:.2f}, recall = {self.recall:.2f}, "
-            f"F1-score = {self.f1:.2f} ",
+            f"{conf}, precision = {self.precision:.2f}, recall = {self.recall:.2f}, F1-score = {self.f1:.2f} ",
             f"{conf}, TP = {self.true_positives}, FP = {self.false_positives}, "
             f"FN = {self.false_negatives}, average IoU = {self.avg_iou * 100:.2f} % ",
             "",
             f" IoU threshold = {self.iou_thresh * 100:.0f} %, {rule} ",
-            f" mean average precision (mAP@{self.iou_thresh:.2f}) = {self.map:.6f}, "
-            f"or {self.map * 100:.2f} % ",
+            f" mean average precision (mAP@{self.iou_thresh:.2f}) = {self.map:.6f}, or {self.map * 100:.2f} % ",
         ]
 
 

@@ -81,7 +81,9 @@ def lower(network: Network) -> Lowered:
 
 def _readable(blob: Blob | None, source: int, layer: Layer, nodes: Sequence[Node]) -> Blob:
     if blob is None:
-        raise _refusal(layer, f"it reads layer {source} [{nodes[source].layer.kind}], whose output OpenCV changes", "layers")
+        raise _refusal(
+            layer, f"it reads layer {source} [{nodes[source].layer.kind}], whose output OpenCV changes", "layers"
+        )
     return blob
 
 

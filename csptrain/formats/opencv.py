@@ -31,9 +31,7 @@ class OpenCVBackend:
         ExportError: OpenCV cannot read the pair, or it is OpenCV 5, which reads no Darknet files.
     """
 
-    def __init__(
-        self, cfg: str | os.PathLike[str], weights: str | os.PathLike[str], *, fusion: bool = True
-    ) -> None:
+    def __init__(self, cfg: str | os.PathLike[str], weights: str | os.PathLike[str], *, fusion: bool = True) -> None:
         self.graph: Graph = graph.load(cfg, lenient=True)
         self._path = os.fspath(cfg)
         read = getattr(cv2.dnn, "readNetFromDarknet", None)
@@ -65,7 +63,7 @@ class OpenCVBackend:
         return shaped
 
     def convolution_output(self, images: Tensor, index: int) -> FloatArray:
-        """[N, C, H, W] -> the output [N, C', H', W'] of the convolution that is layer ``index``, before its activation."""
+        """[N, C, H, W] -> what the convolution that is layer ``index`` gives before its activation."""
         return np.concatenate([self._run(image, [f"conv_{index}"])[0] for image in images])
 
     def detect(self, images: Tensor, thresh: float) -> list[Detections]:

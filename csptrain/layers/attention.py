@@ -15,14 +15,17 @@ from csptrain.ops.activation import ACTIVATIONS, activation
 
 
 class ProductModule(nn.Module):
-    """activation(a * b) with broadcasting over the unit axes of ``a``."""
+    """activation(a * b) with broadcasting over the unit axes of ``a``, whose gradient is multiplied by ``share``."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, share: float = 1.0) -> None:
         super().__init__()
         self.activation = activation(name)
+        self.share = share
 
     def forward(self, scale: Tensor, x: Tensor) -> Tensor:
         """[N, C or 1, H or 1, W or 1] and [N, C, H, W] -> [N, C, H, W]."""
+        if self.share != 1 and scale.requires_grad:
+            scale = scale.detach() + (scale - scale.detach()) * self.share
         return self.activation(scale * x)
 
 
@@ -61,7 +64,11 @@ class Sam(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleChannels(Sam):
-    """Options of [scale_channels]."""
+    """Options of [scale_channels].
+
+    Source: Darknet behaviour of the GPU path (golden gl08): with scale_wh=1 the gradient of the scale map is divided by
+    its number of pixels.
+    """
 
     kind = "scale_channels"
 
@@ -73,6 +80,9 @@ class ScaleChannels(Sam):
         if scale != wanted:
             raise self.error(f"the layer before is {scale}, scaling {image} needs {wanted}", "from")
         return image
+
+    def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
+        return ProductModule(self.activation, 1 / (output.h * output.w) if self.scale_wh else 1.0)
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
         scale, image = inputs

@@ -1,4 +1,4 @@
-"""What every layer answers: options, sources, shape, module, stored tensors, cost, lowering; a Head adds loss and decode."""
+"""What every layer answers: options, sources, shape, module, stored tensors, cost, lowering; a Head: loss, decode."""
 
 from __future__ import annotations
 

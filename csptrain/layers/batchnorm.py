@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from csptrain.layers.base import Layer, Shape, Stored
@@ -14,14 +14,15 @@ from csptrain.layers.target import Blob, Target
 
 EPSILON = 1e-5
 MOMENTUM = 0.01
+REACH = 10  # a tenth of the batches seen
 
 
 class BatchNorm(nn.Module):
     """Batch normalization as cuDNN's path of Darknet trains it: biased variance, rolling momentum 0.01, eps 1e-5.
 
-    Differs: a fresh layer's rolling statistics are the plain average of its first 100 batches before the momentum
-    takes over. Darknet starts them at 0, which a short training never recovers from; after loading weights (or 100
-    batches) the two rules are the same.
+    Differs: a fresh layer's rolling statistics reach back over a tenth of the batches it has seen, until that is the
+    hundred batches of momentum 0.01. Darknet starts them at 0 and reaches back over a hundred at once, from which a
+    short training never recovers; after loading weights (or 1,000 batches) the two rules are the same.
     """
 
     def __init__(self, channels: int) -> None:
@@ -39,14 +40,14 @@ class BatchNorm(nn.Module):
         momentum = MOMENTUM
         if self.training:
             self.batches += 1
-            momentum = max(MOMENTUM, 1.0 / self.batches)
+            momentum = max(MOMENTUM, min(1.0, REACH / (self.batches + REACH - 1)))
         return F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum, EPSILON
         )
 
     def settle(self) -> None:
         """Say that the rolling statistics are real (they were loaded)."""
-        self.batches = round(1 / MOMENTUM)
+        self.batches = round(REACH / MOMENTUM)
 
     def affine(self) -> tuple[Tensor, Tensor]:
         """What it is at inference: factors and offsets [C], float64."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from csptrain.layers.activation import ActivationLayer
 from csptrain.layers.attention import Sam, ScaleChannels
 from csptrain.layers.base import Layer
 from csptrain.layers.batchnorm import StandaloneBatchNorm
 from csptrain.layers.convolutional import Convolutional
+from csptrain.layers.crop import Crop
 from csptrain.layers.dense import Connected, Dropout
 from csptrain.layers.empty import Empty
+from csptrain.layers.implicit import Implicit
+from csptrain.layers.local import Local
+from csptrain.layers.normalization import Normalization
 from csptrain.layers.pooling import AvgPool, LocalAvgPool, MaxPool
 from csptrain.layers.region import Region
 from csptrain.layers.resample import Reorg, Reorg3d, Upsample
@@ -18,8 +23,11 @@ from csptrain.layers.yolo import Yolo
 
 KINDS: tuple[type[Layer], ...] = (
     Convolutional,
+    Local,
     Connected,
     StandaloneBatchNorm,
+    Normalization,
+    ActivationLayer,
     MaxPool,
     LocalAvgPool,
     AvgPool,
@@ -30,6 +38,8 @@ KINDS: tuple[type[Layer], ...] = (
     Reorg3d,
     ScaleChannels,
     Sam,
+    Implicit,
+    Crop,
     Dropout,
     Empty,
     Softmax,

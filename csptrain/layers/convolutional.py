@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, opt, word
@@ -159,7 +159,8 @@ class Convolutional(Layer):
         down, right = self.strides
         if down != right:
             raise NoEquivalent(f"stride_y={down} and stride_x={right} differ", "stride_x")
-        weight, bias = module.weight, module.bias
+        weight: Tensor = module.weight
+        bias: Tensor | None = module.bias
         if module.norm is not None:
             weight, bias = module.norm.fold(weight)
         if self.dilation_used > 1:

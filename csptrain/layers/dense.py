@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, number, opt, word
@@ -82,7 +82,8 @@ class Connected(Layer):
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
         assert isinstance(module, ConnectedModule)
-        weight, bias = module.weight, module.bias
+        weight: Tensor = module.weight
+        bias: Tensor | None = module.bias
         if module.norm is not None:
             weight, bias = module.norm.fold(weight)
         assert bias is not None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, opt
@@ -63,7 +63,7 @@ class MaxoutModule(nn.Module):
         """[N, C, H, W] -> [N, out_channels, H, W]."""
         pieces = x.split(self.out_channels, 1)
         full = [piece for piece in pieces if piece.shape[1] == self.out_channels]
-        best = full[0]
+        best: Tensor = full[0]
         for piece in full[1:]:
             best = torch.maximum(best, piece)
         rest = pieces[len(full) :]

@@ -25,7 +25,7 @@ class RegionModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, num * (coords + 1 + classes), H, W] -> [N, H, W, num * (coords + 1 + classes)], float32."""
-        return region_activate(x.float(), self.spec).unflatten(1, (x.shape[2], x.shape[3], -1))
+        return region_activate(x.float(), self.spec).view(len(x), x.shape[2], x.shape[3], -1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Region(Head):
         "sqrt": "Darknet reads it and never uses it",
         "absolute": "Darknet reads it and never uses it",
     }
-    refused = {"tree": "", "map": "", "focal_loss": "0"}
+    refused = {"tree": "", "map": ""}
 
     coords: int = opt(4, integer)
     classes: int = opt(20, integer)
@@ -57,6 +57,7 @@ class Region(Head):
     noobject_scale: float = opt(1.0, number)
     class_scale: float = opt(1.0, number)
     bias_match: int = opt(0, integer)
+    focal_loss: int = opt(0, integer)
     anchors: tuple[float, ...] | None = opt(None, numbers)
 
     def check(self, reading: Reading) -> None:
@@ -94,6 +95,7 @@ class Region(Head):
             noobject_scale=self.noobject_scale,
             class_scale=self.class_scale,
             bias_match=bool(self.bias_match),
+            focal_loss=bool(self.focal_loss),
             max=self.max,
         )
 

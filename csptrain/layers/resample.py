@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, number, opt
@@ -143,7 +143,7 @@ class Reorg3d(Layer):
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
         if self.reverse:
-            raise NoEquivalent("OpenCV cannot turn channels into pixels", "reverse")
+            raise NoEquivalent("reverse=1, and OpenCV cannot turn channels into pixels", "reverse")
         x = target.held(inputs[0])
         places = torch.eye(self.stride * self.stride).view(-1, self.stride, self.stride)
         return target.concatenate([target.window(x, place, self.stride) for place in places])
@@ -157,5 +157,5 @@ class Reorg(Reorg3d):
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
         if self.reverse:
-            raise NoEquivalent("OpenCV ignores it", "reverse")
+            raise NoEquivalent("reverse=1, which OpenCV ignores", "reverse")
         return target.reorg(inputs[0], self.stride)

@@ -3,7 +3,7 @@
 A layer's ``lower`` says itself in these; what comes out is a cfg and weights that OpenCV and Darknet compute equally.
 Batch normalization is not among them: it is folded, since OpenCV adds 1e-6 under the root and Darknet 1e-5.
 
-Source: measured with OpenCV 4.14; an instruction never leaves a key to a default, because the two programs differ there.
+Source: measured with OpenCV 4.14. No key is left to its default, because the two programs differ there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NATIVE = ("linear", "leaky", "relu", "logistic", "tanh", "swish", "mish")
 Value = int | float | str | Sequence[int] | Sequence[float]
 
 
-class NoEquivalent(Exception):  # noqa: N818 - it says what there is not
+class NoEquivalent(Exception):
     """A layer that cannot be said in OpenCV's part of the language, with the reason and the cfg key to blame."""
 
     def __init__(self, reason: str, key: str | None = None) -> None:
@@ -84,19 +84,19 @@ class Target:
         return y if here == activation else self.activate(y, activation)
 
     def connected(self, x: Blob, weight: Tensor, bias: Tensor, activation: str) -> Blob:
-        """A connected layer with weight [outputs, C * H * W]; a square map needs a convolution only."""
-        c, h, w = x.shape.c, x.shape.h, x.shape.w
-        if h == w:
-            return self.convolution(x, weight.reshape(-1, c, h, w), bias, activation=activation)
-        here = activation if activation in NATIVE else "linear"
-        self._follow(x)
-        options: dict[str, Value] = {"output": len(bias), "activation": here}
-        y = self._emit("connected", Shape(len(bias), 1, 1), options, [bias, weight])
-        return y if here == activation else self.activate(y, activation)
+        """Every output sees every input, weight [outputs, C * H * W]: one window of a convolution.
 
-    def scale(
-        self, x: Blob, factors: Tensor, offsets: Tensor | None = None, activation: str = "linear"
-    ) -> Blob:
+        OpenCV's own [connected] gives a flat output that only some layers can follow.
+        """
+        c, h, w = x.shape.c, x.shape.h, x.shape.w
+        # One padding serves both sides, so a kernel as large as the longer one needs more of it than there is.
+        margin = abs(h - w)
+        size = max(h, w) + margin
+        kernel = weight.new_zeros(len(weight), c, size, size)
+        kernel[:, :, margin : margin + h, margin : margin + w] = weight.reshape(-1, c, h, w)
+        return self.convolution(x, kernel, bias, stride=size, padding=margin, activation=activation)
+
+    def scale(self, x: Blob, factors: Tensor, offsets: Tensor | None = None, activation: str = "linear") -> Blob:
         """activation(factor * x + offset), each channel with its own: factors and offsets [C]."""
         channels = x.shape.c
         weight = factors.reshape(channels, 1, 1, 1)
@@ -115,9 +115,7 @@ class Target:
             if padding // 2 >= size or (count - 1) * stride - padding // 2 >= length:
                 raise NoEquivalent("a window lies wholly in the padding", "padding")
         self._follow(x)
-        return self._emit(
-            "maxpool", Shape(x.shape.c, h, w), {"size": size, "stride": stride, "padding": padding}
-        )
+        return self._emit("maxpool", Shape(x.shape.c, h, w), {"size": size, "stride": stride, "padding": padding})
 
     def avgpool(self, x: Blob) -> Blob:
         """The mean of each map."""
@@ -207,9 +205,7 @@ class Target:
                 self.scale(cube, ones * sqrt(2 / pi) * 0.044715), self.scale(x, ones * sqrt(2 / pi)), "tanh"
             )
             return self.multiply(self.scale(inner, ones / 2, ones / 2), x)
-        raise NoEquivalent(
-            f"activation={name} is none that OpenCV knows or that relus can make", "activation"
-        )
+        raise NoEquivalent(f"activation={name} is none that OpenCV knows or that relus can make", "activation")
 
     def _join(self, kind: str, x: Blob, y: Blob, shape: Shape, activation: str) -> Blob:
         here = activation if activation in NATIVE else "linear"
@@ -223,9 +219,7 @@ class Target:
         if x.index != len(self.sections) - 1:
             self.concatenate([x])
 
-    def _emit(
-        self, kind: str, shape: Shape, options: dict[str, Value], tensors: Sequence[Tensor] = ()
-    ) -> Blob:
+    def _emit(self, kind: str, shape: Shape, options: dict[str, Value], tensors: Sequence[Tensor] = ()) -> Blob:
         lines = [f"[{kind}]", *(f"{key}={_text(value)}" for key, value in options.items())]
         self.sections.append("\n".join(lines))
         self.tensors.append([tensor.detach().float() for tensor in tensors])

@@ -127,7 +127,7 @@ def thin_to_mean(points: FloatArray, columns: int) -> FloatArray:
 
 
 def thin_to_range(points: FloatArray, columns: int) -> FloatArray:
-    """At most 2 * ``columns`` points: lowest and highest value of runs of equal length, so no peak is lost."""
+    """At most 2 * ``columns`` points: lowest and highest of runs of equal length, so no peak is lost."""
     if len(points) <= 2 * columns:
         return points
     starts = _run_starts(len(points), columns)
@@ -204,7 +204,7 @@ class _Canvas:
         self, text: str, x: float, y: float, colour: Colour, size: float = 0.42, align: float = 0.0,
         bold: bool = False, halo: bool = False,
     ) -> float:  # fmt: skip
-        """Write ``text`` with its middle height at ``y``; ``align`` 0 begins, 1 ends at ``x``. Gives its width."""
+        """Write ``text``, centred at ``y``; ``align`` 0 begins, 1 ends at ``x``. Gives its width."""
         thickness = 3 if bold else 2
         (width, height), _ = cv2.getTextSize(text, _FONT, size * _SCALE, thickness)
         origin = (round(x * _SCALE - align * width), round(y * _SCALE + height / 2))
@@ -220,9 +220,7 @@ class _Canvas:
 
     def _lines(self, lines: list[FloatArray], colour: Colour, thickness: int) -> None:
         fixed = [np.rint(line * (_SCALE << _FRACTION_BITS)).astype(np.int32) for line in lines]
-        cv2.polylines(
-            self._pixels, fixed, False, colour, thickness * _SCALE, cv2.LINE_AA, shift=_FRACTION_BITS
-        )
+        cv2.polylines(self._pixels, fixed, False, colour, thickness * _SCALE, cv2.LINE_AA, shift=_FRACTION_BITS)
 
     @staticmethod
     def _fixed(x: float, y: float) -> tuple[int, int]:
@@ -277,12 +275,11 @@ def _draw_map_points(canvas: _Canvas, across: Axis, percent: Axis, measured: Flo
     for index in labelled:
         x, y = places[index]
         y += -14 if y > TOP + 24 else 16
-        canvas.text(f"{measured[index, 1]:.1f}%", min(max(x, LEFT + 24), RIGHT - 24), y, _MAP, 0.42, 0.5, halo=True)
+        x = min(max(x, LEFT + 24), RIGHT - 24)
+        canvas.text(f"{measured[index, 1]:.1f}%", x, y, _MAP, align=0.5, halo=True)
 
 
-def _draw_header(
-    canvas: _Canvas, rows: Sequence[dict[str, float]], max_batches: int, measured: FloatArray
-) -> None:
+def _draw_header(canvas: _Canvas, rows: Sequence[dict[str, float]], max_batches: int, measured: FloatArray) -> None:
     now = rows[-1] if rows else {"iteration": 0}
     canvas.text(f"iteration {now['iteration']:.0f} of {max_batches}", LEFT, 28, _INK, 0.62, bold=True)
     facts = [f"avg loss {now['avg_loss']:.4g}"] if "avg_loss" in now else ["no iteration is finished yet"]

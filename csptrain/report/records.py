@@ -25,9 +25,7 @@ COCO_CATEGORIES = tuple(number for number in range(1, 91) if number not in _COCO
 _DIGITS = re.compile(r"\d+")
 
 
-def console_lines(
-    found: Detections, names: Sequence[str], size: tuple[int, int], coordinates: bool
-) -> list[str]:
+def console_lines(found: Detections, names: Sequence[str], size: tuple[int, int], coordinates: bool) -> list[str]:
     """One line for each class of each box, boxes from left to right, a box's most probable class first.
 
     ``coordinates`` adds the box in whole pixels (Darknet's -ext_output).
@@ -68,10 +66,7 @@ def frame(frame_id: int, filename: str, found: Detections, names: Sequence[str])
 def label_lines(found: Detections) -> list[str]:
     """Lines ``class x y w h`` of a label file, each box with its most probable class."""
     rows = np.flatnonzero(found.prob.any(axis=1))
-    return [
-        f"{found.prob[row].argmax()} " + " ".join(f"{value:.6f}" for value in found.boxes[row])
-        for row in rows
-    ]
+    return [f"{found.prob[row].argmax()} " + " ".join(f"{value:.6f}" for value in found.boxes[row]) for row in rows]
 
 
 def voc_lines(found: Detections, size: tuple[int, int], image_id: str) -> list[tuple[int, str]]:
@@ -93,10 +88,8 @@ def voc_lines(found: Detections, size: tuple[int, int], image_id: str) -> list[t
     ]
 
 
-def coco_records(
-    found: Detections, size: tuple[int, int], image_id: int, categories: Sequence[int]
-) -> list[str]:
-    """JSON objects of a COCO results file: ``bbox`` is left, top, width, height in pixels, cut to the image."""
+def coco_records(found: Detections, size: tuple[int, int], image_id: int, categories: Sequence[int]) -> list[str]:
+    """JSON objects of a COCO results file: ``bbox`` is left, top, width, height in pixels of the image."""
     left, top, right, bottom = _edges(found, size)
     left, right = np.clip((left, right), 0, size[0])
     top, bottom = np.clip((top, bottom), 0, size[1])
@@ -106,7 +99,7 @@ def coco_records(
         json.dumps(
             {
                 "image_id": image_id,
-                "category_id": categories[k],
+                "category_id": categories[int(k)],
                 "bbox": [round(value, 6) for value in boxes[row].tolist()],
                 "score": round(float(found.prob[row, k]), 6),
             }

@@ -15,7 +15,7 @@ from csptrain.net import Net
 def rate(net: Net, iteration: int) -> float:
     """Learning rate of ``iteration``: burn-in first, then the policy."""
     if iteration < net.burn_in:
-        return net.learning_rate * (iteration / net.burn_in) ** net.power
+        return net.learning_rate * math.pow(iteration / net.burn_in, net.power)
     return _POLICIES[net.policy](net, iteration)
 
 
@@ -39,7 +39,7 @@ def _steps(net: Net, iteration: int) -> float:
 
 def _poly(net: Net, iteration: int) -> float:
     left = 1 - iteration / net.max_batches if net.max_batches else 1.0
-    return net.learning_rate * max(left, 0.0) ** net.power
+    return net.learning_rate * math.pow(max(left, 0.0), net.power)
 
 
 def _sgdr(net: Net, iteration: int) -> float:
@@ -53,7 +53,7 @@ def _sgdr(net: Net, iteration: int) -> float:
 
 
 def _random(net: Net, iteration: int) -> float:
-    return net.learning_rate * random.Random(iteration).random() ** net.power
+    return net.learning_rate * math.pow(random.Random(iteration).random(), net.power)
 
 
 _POLICIES: dict[str, Callable[[Net, int], float]] = {

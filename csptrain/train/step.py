@@ -27,7 +27,7 @@ class Trainer:
     """A network, its optimizer and where and how they compute."""
 
     def __init__(self, network: Network, device: torch.device, amp: torch.dtype | None = None) -> None:
-        self.network = network.to(device=device, memory_format=torch.channels_last)
+        self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.device = device
         self.amp = amp
         self.optimizer = DarknetSGD(network)
@@ -53,7 +53,7 @@ class Trainer:
             self.network.seen += len(x)
             with torch.autocast(self.device.type, self.amp or torch.bfloat16, enabled=self.amp is not None):
                 loss = self.network.loss(x, truth[rows].to(self.device, non_blocking=True), iteration)
-            (loss.surrogate / net.effective_batch).backward()  # type: ignore[no-untyped-call]
+            (loss.surrogate / net.effective_batch).backward()
             total += loss.cost
             for index, head in loss.heads.items():
                 heads.setdefault(index, []).append(head)

@@ -13,11 +13,12 @@ import numpy.typing as npt
 from tests.golden_cases import recipe
 
 Array = npt.NDArray[Any]
+TINY = 1e-30
 
 
 @dataclass
 class Case:
-    """One folder; ``tensor(key)`` gives what Darknet had under a variant."""
+    """One folder; ``value(key)`` is what Darknet had under a variant."""
 
     folder: Path
     variant: str = "cudnn"
@@ -45,6 +46,11 @@ class Case:
     def cfg(self) -> Path:
         return self.folder / "net.cfg"
 
+    @property
+    def image(self) -> Path:
+        """The one image beside the numbers."""
+        return next(iter(sorted(self.folder.glob("image.*"))))
+
     def weights(self) -> bytes:
         """The weights file of the recipe."""
         return recipe.weights_bytes(self.golden)
@@ -61,51 +67,77 @@ class Case:
         """A value under the variant; what a variant lacks is bit-identical to stock."""
         return self.golden.get(self.variant, {}).get(key, self.golden["stock"].get(key))
 
+    def array(self, key: str) -> Array | None:
+        """The whole tensor behind a value, where it is stored."""
+        variant = self.variant if key in self.golden.get(self.variant, {}) else "stock"
+        return self.arrays.get(f"{variant}/{key}")
+
 
 class Worst:
-    """Collects errors divided by their tolerance; at most 1 is a pass."""
+    """Collects errors divided by their tolerance; at most 1 is a pass, a NaN is infinitely wrong."""
 
     def __init__(self) -> None:
         self.ratio = 0.0
         self.where = ""
         self.count = 0
 
+    @property
+    def passed(self) -> bool:
+        """Whether something was compared and nothing was too far off."""
+        return self.count > 0 and self.ratio <= 1
+
     def add(self, where: str, error: float, tolerance: float) -> None:
-        """One comparison; a NaN counts as infinitely wrong."""
+        """One comparison."""
         self.count += 1
-        ratio = float("inf") if error != error else error / tolerance
+        ratio = float(error) / tolerance
+        if np.isnan(ratio):
+            ratio = float("inf")
         if ratio > self.ratio or not self.where:
             self.ratio, self.where = ratio, where
 
+    def number(self, where: str, found: float, golden: float, tolerance: float, floor: float = 1e-6) -> None:
+        """Compare a number, relative to the golden one."""
+        self.add(where, abs(found - golden) / max(abs(golden), floor), tolerance)
+
     def summary(
-        self, where: str, found: Array, golden: dict[str, Any], tolerance: float, floor: float = 0.0
+        self, where: str, found: Array, golden: dict[str, Any], tolerance: float, noise: float = 0.0
     ) -> None:
-        """Compare a tensor with its summary: samples, mean and l2, relative to its largest value."""
+        """Compare a tensor with its summary: samples, mean and l2, relative to its largest value.
+
+        A golden tensor that stays below ``noise`` holds nothing but what cancellation left: the other must too.
+        """
         flat = np.asarray(found, np.float64).ravel()
         if flat.size != golden["n"]:
             self.add(f"{where} has {flat.size} values, not {golden['n']}", float("inf"), 1.0)
             return
-        scale = max(golden["absmax"], floor, 1e-30)
-        samples = np.abs(flat[golden["idx"]] - np.asarray(golden["val"])).max() / scale
-        norm = abs(np.sqrt((flat * flat).sum()) - golden["l2"]) / max(golden["l2"], floor, 1e-30)
-        self.add(where, max(samples, norm, abs(flat.mean() - golden["mean"]) / scale), tolerance)
+        if golden["absmax"] < noise:
+            self.add(where, np.abs(flat).max(), noise)
+            return
+        scale, norm = max(golden["absmax"], TINY), np.sqrt((flat * flat).sum())
+        errors = [
+            np.abs(flat[golden["idx"]] - np.asarray(golden["val"])).max() / scale,
+            abs(norm - golden["l2"]) / max(golden["l2"], TINY),
+            abs(flat.mean() - golden["mean"]) / scale,
+        ]
+        self.add(where, np.max(errors), tolerance)
 
     def array(
         self, where: str, found: Array, golden: Array, tolerance: float, scale: float | None = None
     ) -> None:
         """Compare whole arrays, relative to the largest golden value unless ``scale`` is given."""
+        unit = max(float(np.abs(golden).max(initial=0.0)), TINY) if scale is None else scale
+        self.close(where, found, golden, 0.0, tolerance * unit)
+
+    def close(self, where: str, found: Array, golden: Array, relative: float, absolute: float) -> None:
+        """Compare whole arrays value by value, each within ``absolute + relative * |golden|``."""
         found, golden = np.asarray(found, np.float64).ravel(), np.asarray(golden, np.float64).ravel()
         if found.size != golden.size:
             self.add(f"{where} has {found.size} values, not {golden.size}", float("inf"), 1.0)
             return
-        if golden.size == 0:
-            self.add(where, 0.0, 1.0)
-            return
-        unit = scale if scale is not None else max(float(np.abs(golden).max()), 1e-30)
-        self.add(where, float(np.abs(found - golden).max()) / unit, tolerance)
+        errors = np.abs(found - golden) / (absolute + relative * np.abs(golden))
+        self.add(where, np.max(errors, initial=0.0), 1.0)
 
     def equal(self, where: str, found: Any, golden: Any) -> None:
         """Compare exactly."""
-        self.add(
-            f"{where}: {found} is not {golden}" if found != golden else where, float(found != golden) * 2, 1.0
-        )
+        same = bool(found == golden)
+        self.add(where if same else f"{where}: {found} is not {golden}", 0.0 if same else float("inf"), 1.0)

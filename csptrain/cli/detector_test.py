@@ -1,0 +1,239 @@
+"""``csptrain detector test``: what is on these pictures, in Darknet's words and drawn."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from csptrain.cli.arguments import Arguments
+from csptrain.cli.trained import Trained, declare, fraction, load_trained, tell, tell_bad
+from csptrain.errors import DataError
+
+if TYPE_CHECKING:
+    from csptrain.datasets.image import Pixels
+    from csptrain.evaluate.detect import Detector
+    from csptrain.ops.decode import Detections
+
+VERB = "detector test"
+BACKENDS = ("torch", "opencv")
+PICTURE = "predictions.jpg"
+PICTURES = Path("predictions")
+_JPEG_QUALITY = 95
+
+
+def arguments() -> Arguments:
+    """The command line of the verb."""
+    parser = Arguments(
+        VERB,
+        "Find objects: csptrain detector test x.data net.cfg net.weights [image ...]. An input is an image, a folder, "
+        "a pattern like 'a/*.jpg' or a list of paths (.txt); without one, paths are read from standard input.",
+        epilog=f"One image is drawn to {PICTURE}, several into {PICTURES}/; --output names another folder.",
+    )
+    parser.positional("files", "[data] cfg weights [image|folder|pattern|list.txt ...]", many=True)
+    parser.option("thresh", fraction, 0.25, "least score of a detection (0.25)")
+    parser.option("nms", fraction, 0.45, "overlap above which the weaker of two boxes goes; 0 keeps all (0.45)")
+    parser.option("out", Path, None, "file for all detections as JSON, as Darknet's result.json", metavar="FILE")
+    parser.option("output", Path, None, "folder for pictures (and labels)", metavar="DIR")
+    parser.option("backend", str, "torch", "what computes the network: torch, opencv", choices=BACKENDS)
+    declare(parser)
+    parser.flag("ext_output", "print the boxes' pixels too")
+    parser.flag("save_labels", "write a label file for each image, beside it or to --output")
+    parser.flag("dont_show", "accepted; nothing is ever shown in a window")
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    """Detect, print, draw, and return the exit code; raises CspError."""
+    options = arguments().parse(argv)
+    trained = load_trained(options, VERB, takes_inputs=True)
+    words = trained.files.inputs
+    images = expand(words) if words else None
+    if images is not None and options.save_labels and options.output is None:
+        for image in images:
+            _refuse_overwriting(image)
+    one_by_one = _OneByOne(options, trained, many=images is not None and len(images) > 1)
+    for image in _typed_paths() if images is None else images:
+        one_by_one.take(image)
+    one_by_one.finish()
+    return 0
+
+
+def expand(words: Sequence[str]) -> list[str]:
+    """The image paths that files, folders, patterns and ``.txt`` lists stand for, in the order given.
+
+    Raises:
+        DataError: nothing of that name, an empty folder or list, or a listed image that is missing.
+    """
+    from csptrain.datasets.lists import read_images
+
+    images: list[str] = []
+    for word in words:
+        path = Path(word)
+        if path.is_dir() or path.suffix == ".txt":
+            images += read_images(path)
+        elif path.exists():
+            images.append(word)
+        elif glob.has_magic(word):
+            found = sorted(name for name in glob.glob(word, recursive=True) if Path(name).is_file())
+            if not found:
+                raise DataError("no file matches", path=word)
+            images += found
+        else:
+            raise DataError("no such image", path=word)
+    return images
+
+
+def _typed_paths() -> Iterator[str]:
+    """Image paths from standard input, asked for where a person types them."""
+    asks = sys.stdin.isatty()
+    for number in range(1, sys.maxsize):
+        if asks:
+            print("Enter Image Path: ", end="", flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            return
+        image = line.strip()
+        if not image or Path(image).is_file():
+            yield from [image] if image else []
+        elif asks:
+            tell(f"no such image: {image}")
+        else:
+            raise DataError(f"no such image: {image}", path="<stdin>", line=number)
+
+
+class _OneByOne:
+    """Detects, prints and draws images as they come; keeps what the end has to tell."""
+
+    def __init__(self, options: argparse.Namespace, trained: Trained, many: bool) -> None:
+        self.options = options
+        self.trained = trained
+        self.many = many or (options.output is not None and not trained.files.inputs)
+        self.folder: Path = options.output or (PICTURES if many else Path())
+        self.detect = _detector(options.backend, trained)
+        self.frames: list[dict[str, object]] = []
+        self.bad: list[DataError] = []
+        self._stems: set[str] = set()
+
+    def take(self, image: str) -> None:
+        """One image; one that cannot be decoded is left out unless it is the only one."""
+        from csptrain.datasets.image import load_image
+
+        channels = self.trained.graph.net.channels
+        try:
+            pixels = load_image(image, channels)
+        except DataError as error:
+            if self.trained.files.inputs and not self.many:
+                raise
+            self.bad.append(error)
+            return
+        self._tell(image, pixels)
+
+    def finish(self) -> None:
+        """Write what belongs to all images; raises DataError when there was none to run."""
+        if self.options.out is not None and self.frames:
+            text = json.dumps(self.frames, indent=1)
+            _write(self.options.out, f"{text}\n".encode())
+            tell(f"detections: {self.options.out}")
+        if self.frames:
+            picture = self.folder if self.many else self.folder / PICTURE
+            tell(f"{'pictures' if self.many else 'picture'}: {picture}")
+            tell_bad(self.bad, self.folder)
+        elif self.bad:
+            raise DataError(f"none of {len(self.bad)} images can be decoded; the first: {self.bad[0]}")
+        else:
+            raise DataError("no image is named", path="<stdin>", hint=f"csptrain {VERB} --help")
+
+    def _tell(self, image: str, pixels: Pixels) -> None:
+        from csptrain.report.records import console_lines, frame, label_lines
+
+        options, names = self.options, self.trained.data.names
+        size = (pixels.shape[1], pixels.shape[0])
+        found, seconds = self._run(pixels, size)
+        print(f"{image}: Predicted in {seconds * 1000:f} milli-seconds.")
+        for line in console_lines(found, names, size, options.ext_output):
+            print(line)
+        sys.stdout.flush()
+        self.frames.append(frame(len(self.frames) + 1, image, found, names))
+        stem = self._stem(image)
+        self._draw(pixels, found, self.folder / (f"{stem}.jpg" if self.many else PICTURE))
+        if options.save_labels:
+            if options.output is None:
+                _refuse_overwriting(image)
+            path = Path(image).with_suffix(".txt") if options.output is None else self.folder / f"{stem}.txt"
+            _write(path, "".join(f"{line}\n" for line in label_lines(found)).encode())
+
+    def _run(self, pixels: Pixels, size: tuple[int, int]) -> tuple[Detections, float]:
+        from torch import from_numpy
+
+        from csptrain.datasets.image import letterbox, resize, to_planes
+        from csptrain.evaluate.detect import finish
+
+        net = self.trained.graph.net
+        fit = letterbox if net.letter_box else resize
+        batch = from_numpy(fit(to_planes(pixels), net.width, net.height))[None]
+        started = time.perf_counter()
+        (candidates,) = self.detect(batch, self.options.thresh)
+        seconds = time.perf_counter() - started
+        return finish(self.trained.graph, candidates, size, self.options.nms), seconds
+
+    def _draw(self, pixels: Pixels, found: Detections, path: Path) -> None:
+        import cv2
+
+        from csptrain.report.draw import confident, draw_detections
+
+        colours = pixels.repeat(3, axis=2) if pixels.shape[2] == 1 else pixels
+        drawn = draw_detections(colours, *confident(found, self.options.thresh), self.trained.data.names)
+        bgr = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
+        done, jpeg = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
+        if not done:
+            raise DataError(f"{bgr.shape[1]}x{bgr.shape[0]} is too large for a JPEG picture", path=path)
+        _write(path, jpeg.tobytes())
+
+    def _stem(self, image: str) -> str:
+        """The image's name without suffix, numbered where another folder's image has the same."""
+        stem = name = Path(image).stem
+        number = 2
+        while name in self._stems:
+            name, number = f"{stem}_{number}", number + 1
+        self._stems.add(name)
+        return name
+
+
+def _detector(backend: str, trained: Trained) -> Detector:
+    from csptrain.evaluate.detect import torch_detector
+
+    if backend == "torch":
+        return torch_detector(trained.network, trained.device)
+    from csptrain.formats.lowering import lower
+    from csptrain.formats.opencv import OpenCVBackend
+
+    # OpenCV reads files only; it is done with them when it has read them.
+    with tempfile.TemporaryDirectory(prefix="csptrain-") as scratch:
+        cfg, weights = Path(scratch) / "net.cfg", Path(scratch) / "net.weights"
+        lower(trained.network).write(cfg, weights)
+        return OpenCVBackend(cfg, weights).detect
+
+
+def _refuse_overwriting(image: str) -> None:
+    from csptrain.datasets.lists import label_candidates
+
+    for label in label_candidates(image):
+        if Path(label).exists():
+            raise DataError(
+                "this image has labels already, -save_labels would replace them",
+                path=label,
+                hint="--output DIR writes them elsewhere",
+            )
+
+
+def _write(path: Path, content: bytes) -> None:
+    from csptrain.formats.files import write_atomically
+
+    write_atomically(path, [content], DataError)

@@ -1,0 +1,163 @@
+"""Every layer alone: csptrain, csptrain on the lowered pair, and OpenCV on the lowered pair agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from csptrain.errors import ExportError
+from csptrain.formats.lowering import lower
+from csptrain.formats.opencv import OpenCVBackend
+from csptrain.formats.weights import save_weights
+from csptrain.network import Network
+from tests.formats.networks import from_text, images
+
+TOLERANCE = 2e-5
+NET = "[net]\nwidth=14\nheight=12\nchannels=3\n"
+CONV = "[convolutional]\nfilters=6\nsize=3\nstride=1\npad=1\nbatch_normalize=1\nactivation=leaky\n"
+TWO = NET + CONV + CONV
+
+SILENTLY_WRONG = {
+    "maxout of the image": NET.replace("channels=3", "channels=4")
+    + "[maxpool]\nmaxpool_depth=1\nout_channels=2\n"
+    + CONV,
+    "maxout 2": TWO + "[maxpool]\nmaxpool_depth=1\nout_channels=3\n",
+    "maxout 3": TWO + "[maxpool]\nmaxpool_depth=1\nout_channels=2\n",
+    "maxout not divisible": TWO + "[maxpool]\nmaxpool_depth=1\nout_channels=4\n",
+    "several sources": TWO + CONV + "[shortcut]\nfrom=-2,-3\nactivation=leaky\n",
+    "weighted per_feature": TWO
+    + "[shortcut]\nfrom=-2\nweights_type=per_feature\nweights_normalization=softmax\n"
+    + CONV,
+    "weighted per_channel": TWO + "[shortcut]\nfrom=-2\nweights_type=per_channel\nweights_normalization=relu\n" + CONV,
+    "groups of several sources": TWO + "[route]\nlayers=-1,-2\ngroups=2\ngroup_id=1\n",
+    "dilation": NET + CONV.replace("pad=1", "pad=1\ndilation=2"),
+    "stride_x and stride_y": NET + CONV.replace("stride=1", "stride_x=2\nstride_y=2"),
+    "maxpool stride_x and stride_y": NET + CONV + "[maxpool]\nsize=2\nstride_x=1\nstride_y=1\n",
+    "maxpool without stride": NET + CONV + "[maxpool]\nsize=3\n",
+    "no activation": NET + CONV.replace("activation=leaky\n", ""),
+    "upsample scale": NET + CONV + "[upsample]\nstride=2\nscale=0.5\n",
+    "upsample without stride": NET + CONV + "[upsample]\n",
+    "temperature": NET + CONV + "[avgpool]\n[softmax]\ntemperature=3\n",
+    "connected with batch_normalize": NET + CONV + "[connected]\noutput=5\nbatch_normalize=1\nactivation=leaky\n",
+}
+REFUSED_BY_OPENCV = {
+    "aliases": "[network]\nwidth=14\nheight=12\nchannels=3\n"
+    + CONV.replace("convolutional", "conv")
+    + "[max]\nsize=2\nstride=2\n[avg]\n",
+    "local_avgpool": TWO + "[local_avgpool]\nsize=3\nstride=2\n",
+    "local_avgpool even": TWO + "[local_avgpool]\nsize=4\nstride=2\n",
+    "local_avgpool whole": TWO + "[local_avgpool]\nsize=2\nstride=2\npadding=0\n",
+    "batchnorm": NET + CONV + "[batchnorm]\n",
+    "batchnorm of the image": NET + "[batchnorm]\n" + CONV,
+    "reorg3d": NET + CONV + "[reorg3d]\nstride=2\n",
+    "scale_wh": NET + CONV + CONV.replace("filters=6", "filters=1") + "[scale_channels]\nfrom=-2\nscale_wh=1\n",
+    "dropout first": NET + "[dropout]\nprobability=.5\n" + CONV + "[dropout]\nprobability=.2\n" + CONV,
+    "empty": NET + CONV + "[silence]\n" + CONV + "[shortcut]\nfrom=-2\n",
+    **{
+        f"activation {name}": NET + CONV.replace("leaky", name) + "[shortcut]\nfrom=-1\nactivation=" + name + "\n"
+        for name in ("relu6", "relie", "revleaky", "ramp", "hardtan", "plse", "lhtan", "loggy", "hard_mish", "gelu")
+    },
+}
+PLAIN = {
+    "activations": "".join(
+        [NET, *(CONV.replace("leaky", name) for name in ("relu", "logistic", "tanh", "swish", "mish"))]
+    ),
+    "groups": TWO + CONV.replace("pad=1", "pad=1\ngroups=3"),
+    "padding": NET + CONV.replace("pad=1", "padding=2"),
+    "more channels": TWO.replace("filters=6", "filters=4", 1) + "[shortcut]\nfrom=-2\n",
+    "fewer channels": NET + CONV + CONV.replace("filters=6", "filters=4") + "[shortcut]\nfrom=-2\n",
+    "larger source": NET + CONV + CONV.replace("stride=1", "stride=2") + "[shortcut]\nfrom=-2\n",
+    "one group": TWO + "[route]\nlayers=-2\ngroups=3\ngroup_id=1\n" + CONV,
+    "sam": TWO + "[sam]\nfrom=-2\nactivation=mish\n",
+    "squeeze": NET + CONV + "[avgpool]\n" + CONV.replace("leaky", "logistic") + "[scale_channels]\nfrom=-3\n",
+    "reorg": NET + CONV.replace("filters=6", "filters=8") + "[reorg]\nstride=2\n",
+    "upsample down": NET + CONV + "[upsample]\nstride=-2\nscale=0.5\n",
+    "connected": NET
+    + CONV
+    + "[connected]\noutput=5\nactivation=leaky\n[connected]\noutput=4\nactivation=linear\n[softmax]\n",
+    "cost": NET + CONV + "[avgpool]\n[softmax]\n[cost]\n",
+    "last is a route": TWO + "[route]\nlayers=0\n",
+}
+
+
+def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The largest difference in parts of the range; infinite for another number of values."""
+    if ours.size != theirs.size:
+        return float("inf")
+    return float(np.abs(ours.ravel() - theirs.ravel()).max() / np.abs(ours).max())
+
+
+def head(network: Network, x: torch.Tensor) -> np.ndarray:
+    with torch.inference_mode():
+        return network(x)[-1].numpy()
+
+
+@pytest.mark.parametrize("text", [*SILENTLY_WRONG.values(), *REFUSED_BY_OPENCV.values(), *PLAIN.values()],
+                         ids=[*SILENTLY_WRONG, *REFUSED_BY_OPENCV, *PLAIN])  # fmt: skip
+def test_lowered_pair_agrees_everywhere(tmp_path: Path, text: str) -> None:
+    network = from_text(tmp_path, text)
+    x = images(network, 2)
+    ours = head(network, x)
+    cfg, weights = tmp_path / "lowered.cfg", tmp_path / "lowered.weights"
+    copy = lower(network).write(cfg, weights)
+    assert relative(ours, head(copy, x)) < TOLERANCE
+    assert relative(ours, OpenCVBackend(cfg, weights).head_outputs(x)[-1]) < TOLERANCE
+    assert copy.seen == network.seen
+
+
+@pytest.mark.parametrize("text", SILENTLY_WRONG.values(), ids=SILENTLY_WRONG.keys())
+def test_opencv_computes_the_raw_cfg_otherwise_and_says_nothing(tmp_path: Path, text: str) -> None:
+    network = from_text(tmp_path, text)
+    x = images(network)
+    save_weights(network, tmp_path / "net.weights")
+    raw = cv2.dnn.readNetFromDarknet(str(tmp_path / "net.cfg"), str(tmp_path / "net.weights"))
+    raw.setInput(x.numpy())
+    assert not relative(head(network, x), raw.forward()) < 1e-2
+
+
+@pytest.mark.parametrize("text", REFUSED_BY_OPENCV.values(), ids=REFUSED_BY_OPENCV.keys())
+def test_opencv_refuses_the_raw_cfg(tmp_path: Path, text: str) -> None:
+    network = from_text(tmp_path, text)
+    save_weights(network, tmp_path / "net.weights")
+    with pytest.raises(ExportError, match="OpenCV"):
+        OpenCVBackend(tmp_path / "net.cfg", tmp_path / "net.weights").head_outputs(images(network))
+
+
+def test_folding_closes_the_gap_of_the_epsilons(tmp_path: Path) -> None:
+    network = from_text(tmp_path, NET + CONV.replace("leaky", "linear"))
+    with torch.no_grad():
+        network.batch_norms()[0].running_var.fill_(1e-6)
+    x, cfg, weights = images(network), tmp_path / "lowered.cfg", tmp_path / "lowered.weights"
+    save_weights(network, tmp_path / "net.weights")
+    lower(network).write(cfg, weights)
+    raw = OpenCVBackend(tmp_path / "net.cfg", tmp_path / "net.weights").head_outputs(x)[0]
+    assert relative(head(network, x), raw) > 0.5
+    assert relative(head(network, x), OpenCVBackend(cfg, weights).head_outputs(x)[0]) < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        (NET + CONV.replace("stride=1", "stride_x=2\nstride_y=1"), 8, "stride_y=1 and stride_x=2"),
+        (NET + CONV.replace("leaky", "elu"), 11, "activation=elu"),
+        (NET + CONV + "[reorg]\nstride=1\nreverse=1\n", 14, "reverse"),
+        (NET + CONV + "[softmax]\n", 12, "softmax"),
+        (NET + CONV + "[avgpool]\n[softmax]\ngroups=2\n", 14, "groups"),
+        (NET + CONV + "[maxpool]\nsize=1\nstride=1\npadding=2\n", 15, "padding"),
+    ],
+)
+def test_what_has_no_equivalent_is_refused_with_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:
+    with pytest.raises(ExportError, match=words) as caught:
+        lower(from_text(tmp_path, text))
+    assert (caught.value.path, caught.value.line) == (str(tmp_path / "net.cfg"), line)
+
+
+def test_a_layer_that_reads_a_head_is_refused(tmp_path: Path) -> None:
+    yolo = "[yolo]\nmask=0\nanchors=4,4\nnum=1\nclasses=1\n"
+    text = NET + CONV.replace("leaky", "linear") + yolo + CONV
+    with pytest.raises(ExportError, match=r"reads layer 1 \[yolo\]"):
+        lower(from_text(tmp_path, text))
