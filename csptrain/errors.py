@@ -37,9 +37,7 @@ class CspError(Exception):
         return _rebuild, (type(self), self.message, self.path, self.line, self.hint)
 
 
-def _rebuild(
-    kind: type[CspError], message: str, path: str | None, line: int | None, hint: str | None
-) -> CspError:
+def _rebuild(kind: type[CspError], message: str, path: str | None, line: int | None, hint: str | None) -> CspError:
     return kind(message, path=path, line=line, hint=hint)
 
 

@@ -10,6 +10,7 @@ from csptrain.cfg import text
 from csptrain.cfg.fields import nearest
 from csptrain.cfg.text import Finding, Reading, Section
 from csptrain.errors import CfgError
+from csptrain.layers.anchors import AnchorHead
 from csptrain.layers.base import MAX_OUTPUTS, MAX_SIDE, Cost, Head, Layer, Shape
 from csptrain.layers.contents import BY_NAME
 from csptrain.net import Net
@@ -48,10 +49,10 @@ class Graph:
     findings: tuple[Finding, ...]
 
     @property
-    def box_heads(self) -> tuple[Head, ...]:
+    def box_heads(self) -> tuple[AnchorHead, ...]:
         """The layers that give boxes, in order."""
         layers = (node.layer for node in self.nodes)
-        return tuple(layer for layer in layers if isinstance(layer, Head) and layer.has_boxes)
+        return tuple(layer for layer in layers if isinstance(layer, AnchorHead))
 
     def resized(self, width: int, height: int) -> Graph:
         """The same network planned for another input size; raises CfgError where it does not fit."""

@@ -108,7 +108,9 @@ class Net:
         """Raise CfgError when an option asks for a way of training that is not computed here."""
         for option in self.section.options:
             if option.key in NOT_TRAINED and option.value not in ("0", ""):
-                raise self.section.error(f"{option.key}={option.value} of [net] is not supported in training", option.key)
+                raise self.section.error(
+                    f"{option.key}={option.value} of [net] is not supported in training", option.key
+                )
 
     @property
     def mini_batch(self) -> int:

@@ -99,9 +99,7 @@ class Network(nn.Module):
         """[N, C, H, W] -> the output of every cfg layer, as Darknet holds them."""
         return [output for output in self._run(x, keep=True) if output is not None]
 
-    def loss(
-        self, x: Tensor, truth: Tensor, iteration: int = 1, outputs: list[Tensor] | None = None
-    ) -> NetworkLoss:
+    def loss(self, x: Tensor, truth: Tensor, iteration: int = 1, outputs: list[Tensor] | None = None) -> NetworkLoss:
         """Run a mini-batch in training mode and collect the heads' losses.
 
         Args:

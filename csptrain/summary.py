@@ -11,7 +11,7 @@ from csptrain.graph import Graph, Node
 from csptrain.layers.base import Shape
 from csptrain.layers.convolutional import Convolutional
 from csptrain.layers.dense import Connected, Dropout
-from csptrain.layers.softmax import CostLayer, Softmax
+from csptrain.layers.softmax import CostLayer
 from csptrain.network import Network
 
 BILLION = 1e9
@@ -112,7 +112,7 @@ def _weights(node: Node) -> int:
 
 def _avg_outputs(graph: Graph) -> int:
     # Darknet averages over the layers that know a map of more than one row and column as their input.
-    flat = (Connected, Dropout, Softmax, CostLayer)
+    flat = (Connected, Dropout, CostLayer)
     counted = [
         node.output.outputs
         for node in graph.nodes

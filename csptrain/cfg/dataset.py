@@ -119,9 +119,7 @@ def _check_key(key: str, legal: Iterable[str], seen: Mapping[str, Entry], path: 
         hint = f"did you mean {near[0]}?" if near else f"legal keys: {', '.join(legal)}"
         raise DataError(f"unknown key '{key}'", path=path, line=line, hint=hint)
     if key in seen:
-        raise DataError(
-            f"{key} is given again", path=path, line=line, hint=f"first given in line {seen[key].line}"
-        )
+        raise DataError(f"{key} is given again", path=path, line=line, hint=f"first given in line {seen[key].line}")
 
 
 def _data_entries(text: str, path: Path) -> dict[str, Entry]:
@@ -147,9 +145,7 @@ def _yaml_entries(text: str, path: Path) -> tuple[dict[str, Entry], Path | None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "cannot be read"
-        raise DataError(
-            f"is not valid yaml: {problem}", path=path, line=mark.line + 1 if mark else None
-        ) from None
+        raise DataError(f"is not valid yaml: {problem}", path=path, line=mark.line + 1 if mark else None) from None
     if not isinstance(top, yaml.MappingNode):
         raise DataError("is not a yaml mapping of key: value", path=path)
     entries: dict[str, Entry] = {}
@@ -207,9 +203,7 @@ class _Builder:
             classes = len(names)
         elif names and len(names) != classes:
             entry = self.entries["names"]
-            raise DataError(
-                f"classes={classes}, but {len(names)} names are given", path=self.path, line=entry.line
-            )
+            raise DataError(f"classes={classes}, but {len(names)} names are given", path=self.path, line=entry.line)
         if "download" in self.entries:
             self.notes.append(f"{self.path}:{self.entries['download'].line}: download has no effect here")
         train = self._path("train")

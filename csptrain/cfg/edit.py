@@ -64,9 +64,7 @@ def set_iterations(sections: Sections, iterations: int) -> tuple[Sections, list[
         changes.append(f"burn_in={scaled}")
     steps = net.get("steps")
     if steps is not None:
-        scaled_steps = ",".join(
-            str(max(round(s * factor), 1) if s > 0 else s) for s in _integers(net, "steps")
-        )
+        scaled_steps = ",".join(str(max(round(s * factor), 1) if s > 0 else s) for s in _integers(net, "steps"))
         new = with_option(new, "steps", scaled_steps)
         changes.append(f"steps={scaled_steps}")
     for key in ("step", "sgdr_cycle"):
@@ -89,16 +87,12 @@ def set_classes(sections: Sections, classes: int) -> tuple[Sections, list[str]]:
             continue
         before = changed[index - 1]
         if before.kind not in ("convolutional", "conv"):
-            raise section.error(
-                f"no [convolutional] before [{section.kind}], so filters= cannot follow classes="
-            )
+            raise section.error(f"no [convolutional] before [{section.kind}], so filters= cannot follow classes=")
         boxes = _boxes(section)
         filters = boxes * (classes + BOX_ENTRIES)
         changed[index - 1] = with_option(before, "filters", filters)
         changed[index] = without_option(with_option(section, "classes", classes), "counters_per_class")
-        changes.append(
-            f"layer {index - 1} [{section.kind}] classes={classes}, layer {index - 2} filters={filters}"
-        )
+        changes.append(f"layer {index - 1} [{section.kind}] classes={classes}, layer {index - 2} filters={filters}")
     return tuple(changed), changes
 
 

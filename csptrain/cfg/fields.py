@@ -145,9 +145,7 @@ def read_options(
                 reading.note(section, option.line, f"{option.key}= has no effect here", inert[option.key])
         elif option.key in refused:
             if option.value != refused[option.key]:
-                raise section.error(
-                    f"{option.key}={option.value} of [{section.kind}] is not supported", option.key
-                )
+                raise section.error(f"{option.key}={option.value} of [{section.kind}] is not supported", option.key)
         else:
             legal = [*known, *inert, *refused]
             hint = nearest(option.key, legal) or f"legal keys: {', '.join(sorted(known))}"

@@ -64,7 +64,8 @@ def find_data(given: Path | None, say: Say) -> tuple[DataSpec, bool]:
     made = not BUILT_IN.exists()
     path = ensure_shapes(BUILT_IN)
     say(
-        f"data: the built-in set 'shapes' in {BUILT_IN}{' (drawn just now)' if made else ''}; name a .data file for yours"
+        f"data: the built-in set 'shapes' in {BUILT_IN}{' (drawn just now)' if made else ''}; "
+        "name a .data file for yours"
     )
     return read_dataset(path), True
 

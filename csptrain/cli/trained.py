@@ -114,10 +114,9 @@ def check_classes(graph: Graph, data: DataSpec) -> None:
     if not graph.box_heads:
         raise CfgError("has no [yolo] or [region] layer, so it is no detector", path=graph.path)
     for head in graph.box_heads:
-        classes = getattr(head, "classes", data.classes)
-        if classes != data.classes:
+        if head.classes != data.classes:
             raise head.error(
-                f"classes={classes}, but {data.path} has {data.classes}",
+                f"classes={head.classes}, but {data.path} has {data.classes}",
                 "classes",
                 "name the data file and cfg of the same training",
             )

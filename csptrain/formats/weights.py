@@ -19,6 +19,7 @@ import torch
 from csptrain.errors import WeightsError
 from csptrain.formats.files import write_atomically
 from csptrain.layers.base import Stored
+from csptrain.layers.batchnorm import BatchNorm
 from csptrain.network import Network
 
 VERSION = (0, 2, 5)
@@ -102,22 +103,22 @@ def load_weights(
                 stored.tensor.copy_(flat.view(stored.tensor.shape[1], -1).t())
             else:
                 stored.tensor.copy_(flat.view(stored.tensor.shape))
-    for norm in network.batch_norms():
-        norm.settle()
+    for index in report.read:
+        for module in network.layers[index].modules():
+            if isinstance(module, BatchNorm):
+                module.settle()
     network.seen = header.seen
     return report
 
 
 def save_weights(network: Network, path: str | os.PathLike[str], cutoff: int | None = None) -> None:
-    """Write ``network`` (its ``seen`` included) as Darknet does, header 0.2.5, atomically; layers below ``cutoff`` only.
+    """Write ``network`` and its ``seen`` as Darknet does, header 0.2.5, atomically; only layers below ``cutoff``.
 
     Raises WeightsError when the file cannot be written; an older file of that name then stays as it was.
     """
     chunks = [struct.pack("<iiiQ", *VERSION, network.seen)]
     for layers in network.stored()[:cutoff]:
-        chunks += [
-            item.tensor.detach().float().cpu().contiguous().numpy().astype("<f4").tobytes() for item in layers
-        ]
+        chunks += [item.tensor.detach().float().cpu().contiguous().numpy().astype("<f4").tobytes() for item in layers]
     write_atomically(Path(path), chunks, WeightsError)
 
 

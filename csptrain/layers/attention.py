@@ -47,9 +47,7 @@ class Sam(Layer):
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         if inputs[0] != inputs[1]:
-            raise self.error(
-                f"from= is {inputs[1]} and the layer before is {inputs[0]}: they must be equal", "from"
-            )
+            raise self.error(f"from= is {inputs[1]} and the layer before is {inputs[0]}: they must be equal", "from")
         return inputs[1]
 
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:

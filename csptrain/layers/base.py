@@ -159,9 +159,7 @@ class Layer(ABC):
             target = self.index + reference if reference < 0 else reference
             if not 0 <= target < self.index:
                 back = f"-{self.index}..-1 or 0..{self.index - 1}" if self.index else "nothing before layer 0"
-                raise self.error(
-                    f"{key}={reference} points outside the layers before it", key, f"legal: {back}"
-                )
+                raise self.error(f"{key}={reference} points outside the layers before it", key, f"legal: {back}")
             found.append(target)
         if not found:
             raise self.error(f"{key}= names no layer", key)

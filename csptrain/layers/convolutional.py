@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, opt, word
 from csptrain.cfg.text import Reading
-from csptrain.layers.base import MAX_CHANNELS, Cost, Layer, Shape, Stored
+from csptrain.layers.base import MAX_CHANNELS, Cost, Shape, Stored
 from csptrain.layers.batchnorm import BatchNorm
+from csptrain.layers.strided import Strided
 from csptrain.layers.target import Blob, NoEquivalent, Target
 from csptrain.ops.activation import ACTIVATIONS, activation
 
@@ -49,7 +50,7 @@ class ConvolutionModule(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Convolutional(Layer):
+class Convolutional(Strided):
     """Options of [convolutional]."""
 
     kind = "convolutional"
@@ -68,22 +69,11 @@ class Convolutional(Layer):
     filters: int = opt(1, integer)
     groups: int = opt(1, integer)
     size: int = opt(1, integer)
-    stride: int = opt(1, integer)
-    stride_x: int = opt(-1, integer)
-    stride_y: int = opt(-1, integer)
     dilation: int = opt(1, integer)
     pad: int = opt(0, integer)
     padding: int = opt(0, integer)
     activation: str = opt("logistic", word("relu", *ACTIVATIONS))
     batch_normalize: int = opt(0, integer)
-
-    @property
-    def strides(self) -> tuple[int, int]:
-        """(vertical, horizontal) stride; a missing one of stride_x, stride_y is `stride`."""
-        return (
-            self.stride if self.stride_y < 1 else self.stride_y,
-            self.stride if self.stride_x < 1 else self.stride_x,
-        )
 
     @property
     def padding_pixels(self) -> int:
@@ -148,11 +138,9 @@ class Convolutional(Layer):
         return Cost(darknet=dense // self.groups, operations=dense, paper=dense // self.groups)
 
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
-        down, right = self.strides
-        stride = f"{right}" if down == right else f"{right}x{down}"
         groups = f"/{self.groups:4d} " if self.groups > 1 else "      "
         dilation = f"({self.dilation})" if self.dilation > 1 else "   "
-        return f"{self.filters:5d}{groups}{self.size:2d} x{self.size:2d}/{stride:>2s}{dilation}"
+        return f"{self.filters:5d}{groups}{self.size:2d} x{self.size:2d}/{self.stride_text:>2s}{dilation}"
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
         assert isinstance(module, ConvolutionModule)

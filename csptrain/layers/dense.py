@@ -121,9 +121,7 @@ class Dropout(Layer):
 
     def check(self, reading: Reading) -> None:
         if not 0 <= self.probability < 1:
-            raise self.error(
-                f"probability={self.probability:g}", "probability", "legal: 0 up to but without 1"
-            )
+            raise self.error(f"probability={self.probability:g}", "probability", "legal: 0 up to but without 1")
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         return inputs[0]

@@ -68,6 +68,4 @@ class Implicit(Layer):
             raise NoEquivalent(f"atoms={self.atoms} makes a map of one column", "atoms")
         # A convolution that looks at nothing and adds its biases.
         pixel = target.avgpool(inputs[0])
-        return target.convolution(
-            pixel, torch.zeros(self.filters, pixel.shape.c, 1, 1), module.weight.flatten()
-        )
+        return target.convolution(pixel, torch.zeros(self.filters, pixel.shape.c, 1, 1), module.weight.flatten())

@@ -13,6 +13,7 @@ from csptrain.cfg.fields import integer, opt
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Cost, Layer, Shape
 from csptrain.layers.piecewise import through
+from csptrain.layers.strided import Strided
 from csptrain.layers.target import Blob, NoEquivalent, Target
 
 
@@ -98,25 +99,14 @@ class AveragePoolModule(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocalAvgPool(Layer):
+class LocalAvgPool(Strided):
     """Options of [local_avgpool], which slides as [maxpool] does."""
 
     kind = "local_avgpool"
     aliases = ("local_avg",)
 
-    stride: int = opt(1, integer)
-    stride_x: int = opt(-1, integer)
-    stride_y: int = opt(-1, integer)
     size: int = opt(-1, integer)
     padding: int = opt(-1, integer)
-
-    @property
-    def strides(self) -> tuple[int, int]:
-        """(vertical, horizontal) stride."""
-        return (
-            self.stride if self.stride_y < 1 else self.stride_y,
-            self.stride if self.stride_x < 1 else self.stride_x,
-        )
 
     @property
     def window_size(self) -> int:
@@ -148,9 +138,7 @@ class LocalAvgPool(Layer):
         return LocalAveragePoolModule(self.sliding)
 
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
-        down, right = self.strides
-        stride = f"{right}" if down == right else f"{right}x{down}"
-        return f"{'':11s}{self.window_size:2d} x{self.window_size:2d}/{stride:>2s}   "
+        return f"{'':11s}{self.window_size:2d} x{self.window_size:2d}/{self.stride_text:>2s}   "
 
     @property
     def stride_used(self) -> int:
@@ -187,9 +175,7 @@ class MaxPool(LocalAvgPool):
 
     kind = "maxpool"
     aliases = ("max",)
-    inert = {
-        "maxpool_zero_nonmax": "it zeroes what is not a maximum in place, for experiments on Darknet's CPU path"
-    }
+    inert = {"maxpool_zero_nonmax": "it zeroes what is not a maximum in place, for experiments on Darknet's CPU path"}
     refused = {"antialiasing": "0"}
 
     maxpool_depth: int = opt(0, integer)
@@ -220,11 +206,7 @@ class MaxPool(LocalAvgPool):
         return Cost(darknet=operations, paper=operations)
 
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
-        return (
-            f"depth {self.out_channels:5d}" + " " * 9
-            if self.maxpool_depth
-            else super().summary(inputs, output)
-        )
+        return f"depth {self.out_channels:5d}" + " " * 9 if self.maxpool_depth else super().summary(inputs, output)
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
         if not self.maxpool_depth:

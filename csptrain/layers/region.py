@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from csptrain.cfg.fields import integer, number, numbers, opt
+from csptrain.cfg.fields import integer, number, opt
 from csptrain.cfg.text import Reading
-from csptrain.layers.base import Head, LossContext, Shape
+from csptrain.layers.anchors import AnchorHead
+from csptrain.layers.base import LossContext, Shape
 from csptrain.layers.target import Blob, NoEquivalent, Target
 from csptrain.losses.base import HeadLoss
 from csptrain.losses.region import RegionSpec, region_activate, region_loss
@@ -29,11 +30,10 @@ class RegionModule(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Region(Head):
+class Region(AnchorHead):
     """Options of [region]; anchors are in cells."""
 
     kind = "region"
-    has_boxes = True
     inert = {
         "log": "Darknet reads it and never uses it",
         "sqrt": "Darknet reads it and never uses it",
@@ -42,44 +42,22 @@ class Region(Head):
     refused = {"tree": "", "map": ""}
 
     coords: int = opt(4, integer)
-    classes: int = opt(20, integer)
-    num: int = opt(1, integer)
     max: int = opt(30, integer)
     softmax: int = opt(0, integer)
-    jitter: float = opt(0.2, number)
-    resize: float = opt(1.0, number)
     rescore: int = opt(0, integer)
     thresh: float = opt(0.5, number)
     classfix: int = opt(0, integer)
-    random: float = opt(0.0, number)
     coord_scale: float = opt(1.0, number)
     object_scale: float = opt(1.0, number)
     noobject_scale: float = opt(1.0, number)
     class_scale: float = opt(1.0, number)
     bias_match: int = opt(0, integer)
     focal_loss: int = opt(0, integer)
-    anchors: tuple[float, ...] | None = opt(None, numbers)
 
     def check(self, reading: Reading) -> None:
-        self.positive(reading, classes=self.classes, num=self.num, max=self.max)
+        super().check(reading)
         if self.coords != 4:
             raise self.error(f"coords={self.coords}", "coords", "legal: 4")
-        if self.anchors is not None and len(self.anchors) != 2 * self.num:
-            reading.mistake(
-                self.error(f"num={self.num} but {len(self.anchors)} numbers in anchors=", "anchors")
-            )
-
-    @property
-    def anchor_pairs(self) -> tuple[tuple[float, float], ...]:
-        """The `num` anchors as (width, height) in cells; 0.5 where none is given."""
-        given = (self.anchors or ())[: 2 * self.num]
-        flat = given + (0.5,) * (2 * self.num - len(given))
-        return tuple(zip(flat[0::2], flat[1::2], strict=True))
-
-    @property
-    def filters_needed(self) -> int:
-        """Channels that the layer before must have."""
-        return self.num * (self.classes + self.coords + 1)
 
     @property
     def spec(self) -> RegionSpec:
@@ -99,16 +77,6 @@ class Region(Head):
             max=self.max,
         )
 
-    def shape(self, inputs: Sequence[Shape]) -> Shape:
-        if inputs[0].c != self.filters_needed:
-            raise self.error(
-                f"the layer before has {inputs[0].c} channels, {self.num} anchors of {self.classes} classes need "
-                f"{self.filters_needed}",
-                "classes",
-                f"set filters={self.filters_needed} in the [convolutional] before",
-            )
-        return inputs[0]
-
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
         return RegionModule(self.spec)
 
@@ -118,9 +86,7 @@ class Region(Head):
 
     def decode(self, output: Tensor, net_width: int, net_height: int, thresh: float) -> list[Detections]:
         _, height, width, _ = output.shape
-        return decode_region(
-            output.flatten(1), self.anchor_pairs, self.classes, width, height, thresh, self.classfix
-        )
+        return decode_region(output.flatten(1), self.anchor_pairs, self.classes, width, height, thresh, self.classfix)
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> None:
         if not self.softmax:

@@ -36,20 +36,14 @@ def space_to_depth(x: Tensor, stride: int) -> Tensor:
     """[N, C, H, W] -> [N, s*s*C, H/s, W/s]: channel (dy*s+dx)*C + c at (j, i) is channel c at (j*s+dy, i*s+dx)."""
     n, c, h, w = x.shape
     s = stride
-    return (
-        x.reshape(n, c, h // s, s, w // s, s).permute(0, 3, 5, 1, 2, 4).reshape(n, c * s * s, h // s, w // s)
-    )
+    return x.reshape(n, c, h // s, s, w // s, s).permute(0, 3, 5, 1, 2, 4).reshape(n, c * s * s, h // s, w // s)
 
 
 def depth_to_space(x: Tensor, stride: int) -> Tensor:
     """[N, s*s*C, H, W] -> [N, C, H*s, W*s], the inverse of ``space_to_depth``."""
     n, c, h, w = x.shape
     s = stride
-    return (
-        x.reshape(n, s, s, c // (s * s), h, w)
-        .permute(0, 3, 4, 1, 5, 2)
-        .reshape(n, c // (s * s), h * s, w * s)
-    )
+    return x.reshape(n, s, s, c // (s * s), h, w).permute(0, 3, 4, 1, 5, 2).reshape(n, c // (s * s), h * s, w * s)
 
 
 class ReorgModule(nn.Module):
@@ -125,9 +119,7 @@ class Reorg3d(Layer):
         if self.reverse:
             unit = s * s if self.kind == "reorg" else s**4
             if image.c % unit:
-                raise self.error(
-                    f"{image.c} channels are no multiple of {unit}, which stride={s} needs", "stride"
-                )
+                raise self.error(f"{image.c} channels are no multiple of {unit}, which stride={s} needs", "stride")
             return Shape(image.c // (s * s), image.h * s, image.w * s)
         if image.h % s or image.w % s:
             raise self.error(f"a map of {image} is no multiple of stride={s}", "stride")

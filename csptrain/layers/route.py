@@ -23,10 +23,7 @@ class RouteModule(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """[N, C_i, H, W] each -> [N, sum of taken channels, H, W]."""
-        parts = [
-            x if cut is None else x.narrow(1, cut[0], cut[1])
-            for x, cut in zip(inputs, self.slices, strict=True)
-        ]
+        parts = [x if cut is None else x.narrow(1, cut[0], cut[1]) for x, cut in zip(inputs, self.slices, strict=True)]
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
 

@@ -54,12 +54,10 @@ class ShortcutModule(nn.Module):
         assert self.weight is not None
         raw = self.weight.view(len(self.steps) + 1, -1)
         with torch.no_grad():
-            if self.normalization == "softmax":
-                power = (raw - raw.amax(0)).exp()
-            else:
-                power = raw.clamp(min=0.001)
+            softmax = self.normalization == "softmax"
+            power = (raw - raw.amax(0)).exp() if softmax else raw.clamp(min=0.001)
             share = power / (power.sum(0) + 1e-4)
-            slope = share * (1 - share) if self.normalization == "softmax" else share
+            slope = share * (1 - share) if softmax else share
         return (share + (raw - raw.detach()) * slope)[:, :, None, None]
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -72,9 +70,7 @@ class ShortcutModule(nn.Module):
                 x * (share[: x.shape[1]] if share.shape[0] > 1 else share)
                 for x, share in zip(inputs[1:], mixing[1:], strict=True)
             ]
-        total = (
-            terms[0] + terms[1] if self.plain else self._add_part(terms[0].clone(), terms[1], self.steps[0])
-        )
+        total = terms[0] + terms[1] if self.plain else self._add_part(terms[0].clone(), terms[1], self.steps[0])
         for term, steps in zip(terms[2:], self.steps[1:], strict=True):
             total = self._add_part(total, term, steps)
         return self.activation(total)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from csptrain.cfg.fields import integer, integers, number, numbers, opt, word
+from csptrain.cfg.fields import integer, integers, number, opt, word
 from csptrain.cfg.text import Reading
-from csptrain.layers.base import Head, LossContext, Shape
+from csptrain.layers.anchors import AnchorHead
+from csptrain.layers.base import LossContext, Shape
 from csptrain.layers.target import Blob, Target
 from csptrain.losses.base import HeadLoss
 from csptrain.losses.yolo import YoloSpec, yolo_activate, yolo_loss
@@ -32,11 +33,10 @@ class YoloModule(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Yolo(Head):
+class Yolo(AnchorHead):
     """Options of [yolo]; the data options (jitter, random, ...) of the last head hold for the network."""
 
     kind = "yolo"
-    has_boxes = True
     inert = {
         "show_details": "a switch of Darknet's log",
         "thresh": "OpenCV's importer reads it, Darknet does not",
@@ -47,14 +47,7 @@ class Yolo(Head):
     }
     refused = {"map": ""}
 
-    classes: int = opt(20, integer)
-    num: int = opt(1, integer)
     mask: tuple[int, ...] | None = opt(None, integers)
-    anchors: tuple[float, ...] | None = opt(None, numbers)
-    max: int = opt(200, integer)
-    random: float = opt(0.0, number)
-    jitter: float = opt(0.2, number)
-    resize: float = opt(1.0, number)
     ignore_thresh: float = opt(0.5, number)
     truth_thresh: float = opt(1.0, number)
     iou_thresh: float = opt(1.0, number)
@@ -75,18 +68,10 @@ class Yolo(Head):
     beta_nms: float = opt(0.6, number)
 
     def check(self, reading: Reading) -> None:
-        self.positive(reading, classes=self.classes, num=self.num, max=self.max)
+        super().check(reading)
         for index in self.mask_used:
             if not 0 <= index < self.num:
                 raise self.error(f"mask={index} with num={self.num}", "mask", f"legal: 0..{self.num - 1}")
-        if self.anchors is not None and len(self.anchors) != 2 * self.num:
-            reading.mistake(
-                self.error(
-                    f"num={self.num} but {len(self.anchors)} numbers in anchors=",
-                    "num" if self.section.get("num") else "anchors",
-                    f"{2 * self.num} numbers for num={self.num}, or num={len(self.anchors) // 2}",
-                )
-            )
         counters = self.counters_per_class
         if counters is not None and (len(counters) != self.classes or min(counters) < 0):
             raise self.error(f"{len(counters)} counters for classes={self.classes}", "counters_per_class")
@@ -97,16 +82,8 @@ class Yolo(Head):
         return tuple(range(self.num)) if self.mask is None else self.mask
 
     @property
-    def anchor_pairs(self) -> tuple[tuple[float, float], ...]:
-        """All `num` anchors as (width, height) in network pixels; 0.5 where none is given."""
-        given = (self.anchors or ())[: 2 * self.num]
-        flat = given + (0.5,) * (2 * self.num - len(given))
-        return tuple(zip(flat[0::2], flat[1::2], strict=True))
-
-    @property
-    def filters_needed(self) -> int:
-        """Channels that the layer before must have."""
-        return len(self.mask_used) * (self.classes + 5)
+    def boxes_per_cell(self) -> int:
+        return len(self.mask_used)
 
     @property
     def spec(self) -> YoloSpec:
@@ -133,16 +110,6 @@ class Yolo(Head):
             counters_per_class=self.counters_per_class,
             max=self.max,
         )
-
-    def shape(self, inputs: Sequence[Shape]) -> Shape:
-        if inputs[0].c != self.filters_needed:
-            raise self.error(
-                f"the layer before has {inputs[0].c} channels, {len(self.mask_used)} anchors of {self.classes} classes "
-                f"need {self.filters_needed}",
-                "classes",
-                f"set filters={self.filters_needed} in the [convolutional] before",
-            )
-        return inputs[0]
 
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
         return YoloModule(self.spec)

@@ -62,9 +62,7 @@ def region_activate(raw: Tensor, spec: RegionSpec) -> Tensor:
 
 
 @torch.no_grad()
-def region_loss(
-    output: Tensor, truth: Tensor, spec: RegionSpec, width: int, height: int, seen: int
-) -> HeadLoss:
+def region_loss(output: Tensor, truth: Tensor, spec: RegionSpec, width: int, height: int, seen: int) -> HeadLoss:
     """Cost and delta of a [region] head.
 
     output: `[N, H*W*A*E]`, what `region_activate` returned (any float type; computed in float32).

@@ -55,9 +55,7 @@ class Cells:
         self.classes[slot] = full
         if self.head.spec.objectness_smooth:
             own = rows[:, 5:].gather(1, meeting.label.unsqueeze(1)).squeeze(1)
-            self.classes[slot, meeting.label] = self.head.class_weights[meeting.label] * (
-                meeting.overlap**2 - own
-            )
+            self.classes[slot, meeting.label] = self.head.class_weights[meeting.label] * (meeting.overlap**2 - own)
 
     def add_objects(self, meeting: Assignments) -> None:
         """Pass 2: deltas of assigned truths, those of one cell in their order."""

@@ -71,9 +71,7 @@ def decode_yolo(
     batch, _, height, width = output.shape
     thresh = _as_float32(thresh)
     # One fancy index over the whole batch, so that a device is asked once and sends only what passed.
-    cells = (
-        output.detach().view(batch, len(mask), BOX_ENTRIES + classes, height, width).permute(0, 3, 4, 1, 2)
-    )
+    cells = output.detach().view(batch, len(mask), BOX_ENTRIES + classes, height, width).permute(0, 3, 4, 1, 2)
     image, row, column, anchor = (cells[..., 4] > thresh).nonzero(as_tuple=True)
     found = cells[image, row, column, anchor].float().cpu().numpy()
     place = torch.stack((image, row, column, anchor)).cpu().numpy()
@@ -87,9 +85,7 @@ def decode_yolo(
     objectness = found[:, 4].copy()
     prob = _class_probabilities(objectness, found[:, BOX_ENTRIES:], thresh)
     ends = np.searchsorted(place[0], np.arange(batch + 1))
-    return [
-        Detections(boxes[start:end], objectness[start:end], prob[start:end]) for start, end in pairwise(ends)
-    ]
+    return [Detections(boxes[start:end], objectness[start:end], prob[start:end]) for start, end in pairwise(ends)]
 
 
 def decode_region(
@@ -112,9 +108,7 @@ def decode_region(
     """
     batch = output.shape[0]
     number = len(anchors)
-    found = (
-        output.detach().float().cpu().numpy().reshape(batch, height * width, number, BOX_ENTRIES + classes)
-    )
+    found = output.detach().float().cpu().numpy().reshape(batch, height * width, number, BOX_ENTRIES + classes)
     cell = np.arange(height * width)
     corner = np.stack((cell % width, cell // width), axis=1).astype(np.float32)[:, None]
     grid = np.asarray((width, height), np.float32)
@@ -127,9 +121,7 @@ def decode_region(
         scale = np.where(scale < np.float32(0.5), np.float32(0), scale)
     prob = _class_probabilities(scale, found[..., BOX_ENTRIES:], _as_float32(thresh))
     ones = np.ones(cell.size * number, np.float32)
-    return [
-        Detections(boxes[n].reshape(-1, 4), ones.copy(), prob[n].reshape(-1, classes)) for n in range(batch)
-    ]
+    return [Detections(boxes[n].reshape(-1, 4), ones.copy(), prob[n].reshape(-1, classes)) for n in range(batch)]
 
 
 def correct_boxes(

@@ -17,9 +17,7 @@ NMS_KINDS: Final[tuple[NmsKind, ...]] = ("default", "greedynms", "diounms", "cor
 _GREEDY_EXPONENT = 0.6
 
 
-def nms_sort(
-    detections: Detections, thresh: float, kind: NmsKind = "default", beta_nms: float = 0.6
-) -> Detections:
+def nms_sort(detections: Detections, thresh: float, kind: NmsKind = "default", beta_nms: float = 0.6) -> Detections:
     """Per class, clear the probability of boxes that overlap a more probable one by more than ``thresh``.
 
     ``kind`` says what overlap is: IoU (``default``, ``cornersnms``) or IoU - (d/c)^e with e = 0.6

@@ -47,11 +47,14 @@ def draw_detections(
     scale, thick = max(_LETTER * side / 600, 0.4), max(round(side / 300), 1)
     edges = np.concatenate((boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2), 1)
     edges = np.nan_to_num(np.clip(edges, 0, 1)) * (width - 1, height - 1, width - 1, height - 1)
-    for (left, top, right, bottom), label, score in zip(edges.round().astype(int), labels, scores, strict=True):
+    corners = [tuple(int(edge) for edge in row) for row in edges.round()]
+    colours = [class_colour(int(label)) for label in labels]
+    for (left, top, right, bottom), colour in zip(corners, colours, strict=True):
+        cv2.rectangle(canvas, (left, top), (right, bottom), colour, thick, cv2.LINE_AA)
+    # Labels last: no box may cross out a word.
+    for (left, top, _, _), colour, label, score in zip(corners, colours, labels, scores, strict=True):
         name = names[label] if label < len(names) else f"class {label}"
-        colour = class_colour(int(label))
-        cv2.rectangle(canvas, (int(left), int(top)), (int(right), int(bottom)), colour, thick, cv2.LINE_AA)
-        _draw_label(canvas, (int(left), int(top)), f"{name} {score:.2f}", colour, scale)
+        _draw_label(canvas, (left, top), f"{name} {score:.2f}", colour, scale)
     return canvas
 
 

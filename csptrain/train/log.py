@@ -48,9 +48,7 @@ class RunLog:
     def __init__(self, folder: Path, json_log: Path | None, start_iteration: int) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._csv = _reopen(
-                folder / "results.csv", start_iteration, _csv_iteration, ",".join(FIELDS) + "\n"
-            )
+            self._csv = _reopen(folder / "results.csv", start_iteration, _csv_iteration, ",".join(FIELDS) + "\n")
             self._json = None if json_log is None else _reopen(json_log, start_iteration, _json_iteration, "")
         except OSError as error:
             raise DataError(f"cannot be written: {error.strerror}", path=error.filename) from None
@@ -59,9 +57,7 @@ class RunLog:
     def add(self, record: Record) -> None:
         """Append one iteration; raises DataError when the disk is full."""
         try:
-            self._writer.writerow(
-                {key: "" if value is None else value for key, value in asdict(record).items()}
-            )
+            self._writer.writerow({key: "" if value is None else value for key, value in asdict(record).items()})
             self._csv.flush()
             if self._json is not None:
                 self._json.write(json.dumps(asdict(record)) + "\n")

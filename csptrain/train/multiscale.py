@@ -15,7 +15,7 @@ def random_reach(graph: Graph) -> float:
     """Largest factor of the size that `random` of the last head allows: 1 when off, 1.4 for random=1."""
     if not graph.box_heads:
         return 1.0
-    value = float(getattr(graph.box_heads[-1], "random", 0.0))
+    value = graph.box_heads[-1].random
     return 1.4 if value == 1 else max(value, 1.0)
 
 
@@ -36,8 +36,7 @@ def size_at(graph: Graph, seed: int, iteration: int) -> tuple[int, int]:
     if draw[1] < 0.5:
         factor = 1 / factor
     width, height = (
-        max(round(factor * side / net.resize_step + 1), 1) * net.resize_step
-        for side in (net.width, net.height)
+        max(round(factor * side / net.resize_step + 1), 1) * net.resize_step for side in (net.width, net.height)
     )
     if factor < 1 and (width > net.width or height > net.height):
         return net.width, net.height

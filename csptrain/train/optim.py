@@ -81,9 +81,7 @@ class DarknetSGD:
     def _update(self, items: list[_Tensor], rate: float) -> None:
         weights: list[Tensor] = [item.parameter for item in items]
         buffers = [item.parameter.grad for item in items if item.parameter.grad is not None]
-        decaying = [
-            (buffer, item.parameter) for item, buffer in zip(items, buffers, strict=True) if item.decays
-        ]
+        decaying = [(buffer, item.parameter) for item, buffer in zip(items, buffers, strict=True) if item.decays]
         if decaying and self.net.decay:
             torch._foreach_add_([b for b, _ in decaying], [w for _, w in decaying], alpha=self.net.decay)
         for item, buffer in zip(items, buffers, strict=True):

@@ -13,15 +13,15 @@ def augmentation(graph: Graph) -> Augmentation:
     """The augmentation of [net] and of the last box head, as Darknet takes them."""
     net, head = graph.net, graph.box_heads[-1]
     return Augmentation(
-        jitter=float(getattr(head, "jitter", 0.0)),
-        resize=float(getattr(head, "resize", 1.0)),
+        jitter=head.jitter,
+        resize=head.resize,
         flip=bool(net.flip),
         hue=net.hue,
         saturation=net.saturation,
         exposure=net.exposure,
         letter_box=bool(net.letter_box),
         mosaic=bool(net.mosaic),
-        max_truths=int(getattr(head, "max", 200)),
+        max_truths=head.max,
     )
 
 

@@ -112,9 +112,7 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def compose(
-    name: str, width: int | None = None, height: int | None = None, classes: int | None = None
-) -> str:
+def compose(name: str, width: int | None = None, height: int | None = None, classes: int | None = None) -> str:
     """The cfg text of a network of the zoo for an input size in pixels and a number of classes.
 
     What is not given is as in the paper, or the public network.

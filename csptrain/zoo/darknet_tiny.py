@@ -78,9 +78,7 @@ def _partial_backbone(cfg: CfgWriter) -> Taps:
     x = cfg.conv(cfg.conv(IMAGE, 32, 3, 2), 64, 3, 2)
     taps = []
     for stage, filters in enumerate((64, 128, 256)):
-        cfg.comment(
-            f"stage {stage + 1}, stride {4 << stage}: half of the channels goes through two more layers"
-        )
+        cfg.comment(f"stage {stage + 1}, stride {4 << stage}: half of the channels goes through two more layers")
         if stage:
             x = cfg.maxpool(x)
         base = cfg.conv(x, filters, 3)

@@ -49,11 +49,7 @@ def _efm_pyramid(cfg: CfgWriter, taps: Taps, spp: bool) -> tuple[int, int, int, 
     """Layers of 256 @/32, 128 @/16, its maxout of 64 @/16, and 64 @/8."""
     cfg.comment("pyramid, stride 32")
     p5 = cfg.conv(cfg.conv(taps.c5, 256), 256, 3)
-    p5 = (
-        cfg.maxout(cfg.conv(pyramid_pooling(cfg, cfg.conv(p5, 128, 3)), 512), 256)
-        if spp
-        else cfg.conv(p5, 256, 3)
-    )
+    p5 = cfg.maxout(cfg.conv(pyramid_pooling(cfg, cfg.conv(p5, 128, 3)), 512), 256) if spp else cfg.conv(p5, 256, 3)
     cfg.comment("pyramid, stride 16")
     above = cfg.upsample(cfg.maxout(p5, 64))
     p4 = cfg.concat(above, cfg.conv(taps.c4, 64))

@@ -47,9 +47,7 @@ def peleenet(cfg: CfgWriter, style: DenseStyle = DenseStyle()) -> Taps:
     return Taps(*taps[1:])
 
 
-def csp_peleenet(
-    cfg: CfgWriter, gamma: float = 0.5, fusion: str = "both", style: DenseStyle = DenseStyle()
-) -> Taps:
+def csp_peleenet(cfg: CfgWriter, gamma: float = 0.5, fusion: str = "both", style: DenseStyle = DenseStyle()) -> Taps:
     """CSPPeleeNet: the part ``gamma`` of a stage's channels goes around its dense block.
 
     ``fusion``: ``last`` has a transition before the two parts are joined, ``first`` one after; ``both``,

@@ -92,9 +92,7 @@ class CfgWriter:
     def shortcut(self, x: int, other: int, activation: str = "linear") -> int:
         """[shortcut]: ``x`` plus the first channels of ``other``."""
         self._read(x)
-        return self._add(
-            "shortcut", self.channels(x), ("from", self._reference(other)), ("activation", activation)
-        )
+        return self._add("shortcut", self.channels(x), ("from", self._reference(other)), ("activation", activation))
 
     def upsample(self, x: int, stride: int = 2) -> int:
         """[upsample] of ``x`` to the nearest pixel."""
@@ -144,9 +142,7 @@ class CfgWriter:
 
     def _reference(self, x: int) -> str:
         if not 0 <= x <= self._last:
-            raise ValueError(
-                f"no layer {x} among {self._last + 1}; the image is read by the first layer only"
-            )
+            raise ValueError(f"no layer {x} among {self._last + 1}; the image is read by the first layer only")
         back = self._last + 1 - x
         if back <= NEAR:
             return str(-back)

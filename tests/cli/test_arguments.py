@@ -28,9 +28,7 @@ def test_a_flag_has_three_spellings(arguments: Arguments, spelling: str) -> None
 
 @pytest.mark.parametrize("spelling", ["-iou_thresh", "--iou_thresh", "--iou-thresh"])
 @pytest.mark.parametrize("joined", [True, False])
-def test_an_option_takes_its_value_after_a_space_or_equals(
-    arguments: Arguments, spelling: str, joined: bool
-) -> None:
+def test_an_option_takes_its_value_after_a_space_or_equals(arguments: Arguments, spelling: str, joined: bool) -> None:
     words = [f"{spelling}=.75"] if joined else [spelling, ".75"]
     assert arguments.parse(words).iou_thresh == 0.75
 

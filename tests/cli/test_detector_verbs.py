@@ -16,8 +16,9 @@ import torch
 
 from csptrain.cli.main import main
 from csptrain.datasets.lists import read_label
-from tests.tiny_net import GOLDEN_CASES, load_case, recipe_weights
+from tests.golden.case import Case
 
+GOLDEN_CASES = Path(__file__).parents[1] / "golden_cases"
 MAP01 = GOLDEN_CASES / "map01_resize"
 
 
@@ -56,8 +57,7 @@ def map_arguments(run: dict[str, Any]) -> list[str]:
 
 
 def test_map_gives_the_golden_figures(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    golden, _ = load_case("map01_resize")
-    for run in golden["runs"]:
+    for run in Case(MAP01).golden["runs"]:
         code, out, _ = outcome(["detector", "map", *files, *map_arguments(run), "--json"], capsys)
         got = json.loads(out)
         assert code == 0
@@ -132,11 +132,11 @@ def test_valid_writes_vocs_files(files: list[str], capsys: pytest.CaptureFixture
     assert (code, out.count("\n")) == (0, 3)
     assert out.startswith("results/comp4_det_test_obj0.txt: ")
     found = read_voc(Path("results"))
-    golden, arrays = load_case("map01_resize")
-    assert len(found) == golden["runs"][0]["detections_count"]
+    case = Case(MAP01)
+    assert len(found) == case.golden["runs"][0]["detections_count"]
     for image in range(12):
         height, width = cv2.imread(str(MAP01 / f"im{image:02d}.png")).shape[:2]
-        rows = arrays[f"dets.{image}"]
+        rows = case.arrays[f"dets.{image}"]
         expected = []
         for x, y, w, h, _, *prob in rows:
             edges = [
@@ -156,7 +156,7 @@ def test_valid_writes_coco_results(files: list[str], capsys: pytest.CaptureFixtu
     records = json.loads(Path("results/coco_results.json").read_text())
     assert {record["image_id"] for record in records} == set(range(12))
     assert {record["category_id"] for record in records} == {1, 2, 3}
-    _, arrays = load_case("map01_resize")
+    arrays = Case(MAP01).arrays
     probs = np.concatenate([arrays[f"dets.{image}"][:, 5:] for image in range(12)])
     assert sum(record["score"] for record in records) == pytest.approx(probs.sum(), rel=1e-4)
     for record in records:
@@ -168,17 +168,16 @@ def test_valid_writes_coco_results(files: list[str], capsys: pytest.CaptureFixtu
 
 def golden_boxes(name: str, folder: Path) -> tuple[list[str], dict[str, Any], Any]:
     """Files of a `boxes` case, its parameters and arrays; weights and data file are made in `folder`."""
-    golden, arrays = load_case(name)
-    (folder / "x.weights").write_bytes(recipe_weights(golden))
+    case = Case(GOLDEN_CASES / name)
+    (folder / "x.weights").write_bytes(case.weights())
     (folder / "x.data").write_text("classes=2\n")
-    case = GOLDEN_CASES / name
     words = [
         str(folder / "x.data"),
-        str(case / "net.cfg"),
+        str(case.cfg),
         str(folder / "x.weights"),
-        str(case / "image.png"),
+        str(case.image),
     ]
-    return words, golden["params"], arrays
+    return words, case.golden["params"], case.arrays
 
 
 @pytest.mark.parametrize("backend", ["torch", "opencv"])
@@ -215,9 +214,8 @@ def test_test_prints_pixels_from_left_to_right(files: list[str], capsys: pytest.
     assert first.endswith(" milli-seconds.")
     lefts = [int(line.split("left_x:")[1].split()[0]) for line in lines]
     assert lefts == sorted(lefts)
-    _, arrays = load_case("map01_resize")
     height, width = cv2.imread(image).shape[:2]
-    rows = arrays["dets.2"]
+    rows = Case(MAP01).arrays["dets.2"]
     best = max(((row, k) for row in rows for k in range(3)), key=lambda pair: pair[0][5 + pair[1]])
     (x, y, w, h), k = best[0][:4], best[1]
     assert (

@@ -56,9 +56,7 @@ def test_the_front_door_needs_no_torch(argv: list[str]) -> None:
 
 
 def test_python_dash_m_is_the_command() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "csptrain", "--version"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "csptrain", "--version"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f"csptrain {__version__}\n")
 
 
@@ -102,9 +100,7 @@ def test_help_of_one_command_asks_that_command(verb: Callable[..., None]) -> Non
         (["detector"], "'detector' needs one more word (one of: train, test, valid, map)"),
     ],
 )
-def test_a_wrong_word_is_one_line_and_code_2(
-    argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_word_is_one_line_and_code_2(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome(argv, capsys) == (2, "", f"csptrain: error: {message}\n")
 
 

@@ -1,9 +1,6 @@
-"""Augmentation with given parameters against Darknet's figures, and the ranges of what is drawn."""
+"""The fast path of augmentation against the exact one (golden cases aug_*), and the ranges of what is drawn."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,37 +9,8 @@ import pytest
 from csptrain.datasets.augment import Augmentation, Draw, apply, apply_crop, apply_exact, draw
 from csptrain.datasets.colour import Distortion, distort_pixels, distort_planes, sample_distortion
 from csptrain.datasets.geometry import Crop, crop_pixels, crop_truth, sample_crop
-from csptrain.datasets.image import load_image
-from csptrain.datasets.lists import read_label
 
-CASES = sorted((Path(__file__).parents[1] / "golden_cases").glob("aug_*"))
 SIZE, NET = (100, 60), (64, 32)
-
-
-def test_there_are_cases() -> None:
-    assert len(CASES) == 3
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_golden(case: Path) -> None:
-    stated = json.loads((case / "golden.json").read_text())
-    golden = np.load(case / "golden.npz")
-    given = stated["params"]
-    net = (given["net_w"], given["net_h"])
-    crop = Crop(given["pleft"], given["ptop"], given["swidth"], given["sheight"], bool(given["flip"]))
-    colour = Distortion(given["hue"], given["saturation"], given["exposure"])
-    image = load_image(case / "image.png")
-
-    cropped = crop_pixels(image, crop, "replicate").transpose(2, 0, 1) / np.float32(255)
-    np.testing.assert_allclose(cropped, golden["cropped"], atol=1e-6)
-    sized = apply_exact(image, net, Draw(crop, Distortion()))
-    np.testing.assert_allclose(sized, golden["resized_flipped"], atol=1e-6)
-    np.testing.assert_allclose(apply_exact(image, net, Draw(crop, colour)), golden["final"], atol=2e-6)
-
-    truth = read_label(case / "image.txt", given["classes"], [])
-    truth = crop_truth(truth, (image.shape[1], image.shape[0]), net, crop)
-    truth = truth[np.lexsort(truth.T[::-1])]
-    np.testing.assert_allclose(truth, np.array(stated["truth_sorted"], np.float32), atol=1e-6)
 
 
 def test_fast_path_follows_the_exact_one() -> None:
@@ -63,9 +31,7 @@ def test_mean_fills_what_is_outside() -> None:
     assert cropped[3, 5].tolist() == [10, 20, 30]
 
 
-@pytest.mark.parametrize(
-    "crop", [Crop(500, 0, 5, 5), Crop(-500, -500, 5, 5), Crop(3, 2, 1, 1), Crop(-9, -9, 90, 90)]
-)
+@pytest.mark.parametrize("crop", [Crop(500, 0, 5, 5), Crop(-500, -500, 5, 5), Crop(3, 2, 1, 1), Crop(-9, -9, 90, 90)])
 def test_any_window_gives_pixels(crop: Crop) -> None:
     image = np.zeros((10, 20, 1), np.uint8)
     assert apply_crop(image, (7, 9), crop, "replicate").shape == (9, 7, 1)
@@ -123,18 +89,14 @@ def test_draws_are_aligned_whatever_the_settings() -> None:
         draw(rng, SIZE, NET, settings)
         return float(rng.random())
 
-    every = Augmentation(
-        jitter=0.3, resize=1.5, flip=True, hue=0.1, saturation=1.5, exposure=1.5, letter_box=True
-    )
+    every = Augmentation(jitter=0.3, resize=1.5, flip=True, hue=0.1, saturation=1.5, exposure=1.5, letter_box=True)
     assert next_value(every) == next_value(Augmentation())
 
 
 def test_one_channel_takes_the_exposure_only() -> None:
     image = np.full((2, 2, 1), 100, np.uint8)
     assert distort_pixels(image, Distortion(0.1, 2, 1.5)).tolist() == np.full((2, 2, 1), 150).tolist()
-    np.testing.assert_allclose(
-        distort_planes(np.full((1, 2, 2), 0.4, np.float32), Distortion(0.1, 2, 1.5)), 0.6
-    )
+    np.testing.assert_allclose(distort_planes(np.full((1, 2, 2), 0.4, np.float32), Distortion(0.1, 2, 1.5)), 0.6)
 
 
 def test_a_full_turn_of_hue_changes_nothing() -> None:

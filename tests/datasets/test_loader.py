@@ -25,9 +25,7 @@ def size_at(iteration: int) -> tuple[int, int]:
 
 def batches(samples: Samples, start: int, stop: int, workers: int = 0, **options: int) -> list[Batch]:
     dataset = DetectionDataset(samples, SETTINGS, batch=5, **options)
-    return list(
-        BatchLoader(dataset, start_iteration=start, stop_iteration=stop, size_at=size_at, workers=workers)
-    )
+    return list(BatchLoader(dataset, start_iteration=start, stop_iteration=stop, size_at=size_at, workers=workers))
 
 
 def same(one: Batch, other: Batch) -> bool:

@@ -4,84 +4,28 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from csptrain.errors import DataError
 from csptrain.evaluate.average_precision import average_precision
-from csptrain.evaluate.detection import MAP_NMS, MAP_THRESH, DetectionEvaluator, box_iou
-from csptrain.evaluate.map_result import MapResult
-from csptrain.ops.nms import nms_sort
-from tests.tiny_net import GOLDEN_CASES, TinyNet, load_case
-
-CASES = ["map01_resize", "map02_letterbox_greedy"]
+from csptrain.evaluate.detection import DetectionEvaluator, box_iou
+from tests.golden.boxes import printed_numbers
+from tests.golden.case import Case, Worst
 
 
-def read_truth(case: str, image: int) -> np.ndarray:
-    label = np.loadtxt(GOLDEN_CASES / case / f"im{image:02d}.txt", ndmin=2, dtype=np.float32)
-    return label[:, [1, 2, 3, 4, 0]]
-
-
-def printed(result: MapResult) -> dict[str, Any]:
-    """The figures as the golden case stores them, rounded as printed."""
-    return {
-        "classes": [
-            {
-                "id": one.index,
-                "name": one.name,
-                "ap": float(f"{one.ap * 100:.2f}"),
-                "TP": one.true_positives,
-                "FP": one.false_positives,
-            }
-            for one in result.classes
-        ],
-        "conf_thresh": result.conf_thresh,
-        "precision": f"{result.precision:.2f}",
-        "recall": f"{result.recall:.2f}",
-        "f1": f"{result.f1:.2f}",
-        "TP": result.true_positives,
-        "FP": result.false_positives,
-        "FN": result.false_negatives,
-        "avg_iou_percent": float(f"{result.avg_iou * 100:.2f}"),
-        "iou_thresh": result.iou_thresh,
-        "map": float(f"{result.map:.6f}"),
-        "detections_count": result.detections_count,
-        "unique_truth_count": result.unique_truth_count,
-        "points": result.points,
-    }
-
-
-def assert_all_runs(evaluator: DetectionEvaluator, golden: dict[str, Any]) -> None:
-    assert golden["runs"]
-    for run in golden["runs"]:
-        assert printed(evaluator.result(run["iou_thresh"], run["conf_thresh"], run["points"])) == run
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_golden_from_stored_detections(case: str) -> None:
-    golden, arrays = load_case(case)
-    evaluator = DetectionEvaluator((GOLDEN_CASES / case / "names").read_text().split())
-    for image in range(golden["images"]):
-        found = arrays[f"dets.{image}"]
-        evaluator.add(image, found[:, :4], found[:, 5:], read_truth(case, image))
-    assert_all_runs(evaluator, golden)
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_golden_from_images(case: str) -> None:
-    golden, arrays = load_case(case)
-    folder = GOLDEN_CASES / case
-    net = TinyNet(folder / "net.cfg", (folder / "net.weights").read_bytes())
-    evaluator = DetectionEvaluator((folder / "names").read_text().split())
-    for image in range(golden["images"]):
-        found = net.detect(folder / f"im{image:02d}.png", bool(golden["letter_box"]), MAP_THRESH)
-        left = nms_sort(found, MAP_NMS, "greedynms" if case == CASES[1] else "default").with_any_probability()
-        rows = np.concatenate([left.boxes, left.objectness[:, None], left.prob], axis=1)
-        np.testing.assert_allclose(rows, arrays[f"dets.{image}"], rtol=1e-5, atol=1e-6)
-        evaluator.add(image, left.boxes, left.prob, read_truth(case, image))
-    assert_all_runs(evaluator, golden)
+@pytest.mark.parametrize("name", ["map01_resize", "map02_letterbox_greedy"])
+def test_golden_from_stored_detections(name: str, golden_cases: Path) -> None:
+    case, worst = Case(golden_cases / name), Worst()
+    evaluator = DetectionEvaluator((case.folder / "names").read_text().split())
+    for image in range(case.golden["images"]):
+        found = case.arrays[f"dets.{image}"]
+        label = np.loadtxt(case.folder / f"im{image:02d}.txt", ndmin=2, dtype=np.float32)
+        evaluator.add(image, found[:, :4], found[:, 5:], label[:, [1, 2, 3, 4, 0]])
+    printed_numbers(case, worst, evaluator)
+    assert worst.passed, worst.where
 
 
 def boxes_at(*places: float) -> np.ndarray:

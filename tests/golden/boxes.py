@@ -120,9 +120,7 @@ def mean_average_precision(case: Case, worst: Worst) -> None:
     evaluator, detect = DetectionEvaluator(names), torch_detector(network)
     for batch in dataset.batches(4):
         found = detect(batch.images, MAP_THRESH)
-        for index, candidates, size, truth in zip(
-            batch.indices, found, batch.sizes, batch.truths, strict=True
-        ):
+        for index, candidates, size, truth in zip(batch.indices, found, batch.sizes, batch.truths, strict=True):
             left = finish(graph, candidates, size, MAP_NMS)
             evaluator.add(index, left.boxes, left.prob, truth)
             wanted = case.arrays[f"dets.{index}"]

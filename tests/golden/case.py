@@ -99,9 +99,7 @@ class Worst:
         """Compare a number, relative to the golden one."""
         self.add(where, abs(found - golden) / max(abs(golden), floor), tolerance)
 
-    def summary(
-        self, where: str, found: Array, golden: dict[str, Any], tolerance: float, noise: float = 0.0
-    ) -> None:
+    def summary(self, where: str, found: Array, golden: dict[str, Any], tolerance: float, noise: float = 0.0) -> None:
         """Compare a tensor with its summary: samples, mean and l2, relative to its largest value.
 
         A golden tensor that stays below ``noise`` holds nothing but what cancellation left: the other must too.
@@ -121,9 +119,7 @@ class Worst:
         ]
         self.add(where, np.max(errors), tolerance)
 
-    def array(
-        self, where: str, found: Array, golden: Array, tolerance: float, scale: float | None = None
-    ) -> None:
+    def array(self, where: str, found: Array, golden: Array, tolerance: float, scale: float | None = None) -> None:
         """Compare whole arrays, relative to the largest golden value unless ``scale`` is given."""
         unit = max(float(np.abs(golden).max(initial=0.0)), TINY) if scale is None else scale
         self.close(where, found, golden, 0.0, tolerance * unit)

@@ -126,9 +126,7 @@ def _watch_statistics(network: Network) -> dict[str, torch.Tensor]:
     return found
 
 
-def _shown(
-    network: Network, index: int, outputs: list[torch.Tensor], truth: torch.Tensor
-) -> torch.Tensor | None:
+def _shown(network: Network, index: int, outputs: list[torch.Tensor], truth: torch.Tensor) -> torch.Tensor | None:
     """A layer's output as Darknet's buffers show it after the forward pass."""
     output = outputs[index].detach()
     if network.graph.nodes[index].layer.kind == "cost":
@@ -140,9 +138,7 @@ def _shown(
     return output
 
 
-def _delta(
-    network: Network, index: int, outputs: list[torch.Tensor], heads: dict[int, Any]
-) -> torch.Tensor | None:
+def _delta(network: Network, index: int, outputs: list[torch.Tensor], heads: dict[int, Any]) -> torch.Tensor | None:
     layer = network.graph.nodes[index].layer
     if index in heads and isinstance(layer, Head):
         # Darknet keeps a head's own delta without the normalizers that it applies while handing it on.
@@ -185,9 +181,7 @@ def _compare_state(case: Case, worst: Worst, network: Network, iteration: int, n
         for stored in layer:
             weights = case.value(f"w{number}.{index}.{stored.name}")
             if weights is not None:
-                worst.summary(
-                    f"w{number}.{index}.{stored.name}", stored.tensor.detach().numpy(), weights, WEIGHTS
-                )
+                worst.summary(f"w{number}.{index}.{stored.name}", stored.tensor.detach().numpy(), weights, WEIGHTS)
             buffer = case.value(f"m{number}.{index}.d{stored.name}")
             if buffer is not None and stored.tensor.grad is not None:
                 found = (-batch * stored.tensor.grad).numpy()
@@ -201,9 +195,7 @@ def learning_rate(case: Case, worst: Worst) -> None:
         case.golden["iterations"], case.golden["rate"], case.golden["seq_subdiv"], strict=True
     ):
         worst.number(f"rate {number}", rate(net, number), golden, RATE, 1e-12)
-        worst.equal(
-            f"sequential subdivisions {number}", sequential_subdivisions(net, number), int(sequential)
-        )
+        worst.equal(f"sequential subdivisions {number}", sequential_subdivisions(net, number), int(sequential))
 
 
 def weights(case: Case, worst: Worst) -> None:

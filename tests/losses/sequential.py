@@ -16,9 +16,7 @@ def _iou(a: Tensor, b: Tensor, kind: str = "iou") -> float:
 class Sequential:
     """Deltas of one mini-batch; `delta` is `[N, A, 5+C, H, W]`."""
 
-    def __init__(
-        self, output: Tensor, truth: Tensor, spec: YoloSpec, net_width: int, net_height: int
-    ) -> None:
+    def __init__(self, output: Tensor, truth: Tensor, spec: YoloSpec, net_width: int, net_height: int) -> None:
         self.spec = spec
         self.net = torch.tensor([net_width, net_height], dtype=torch.float32)
         self.out = output.unflatten(1, (len(spec.mask), 5 + spec.classes))
@@ -87,9 +85,7 @@ class Sequential:
         alike = [
             n
             for n in range(len(anchors))
-            if n != best
-            and spec.iou_thresh < 1
-            and _iou(anchors[n], shape, spec.iou_thresh_kind) > spec.iou_thresh
+            if n != best and spec.iou_thresh < 1 and _iou(anchors[n], shape, spec.iou_thresh_kind) > spec.iou_thresh
         ]
         for n in (best, *alike):
             if n in spec.mask:

@@ -1,0 +1,67 @@
+"""What [yolo] and [region] share: anchors, classes, and the data options that the last head sets for the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from csptrain.cfg.fields import integer, number, numbers, opt
+from csptrain.cfg.text import Reading
+from csptrain.layers.base import Head, Shape
+
+MISSING_ANCHOR = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnchorHead(Head):
+    """Options of a head that predicts boxes from anchors; jitter, resize and random hold for the whole network."""
+
+    has_boxes = True
+    box_entries: ClassVar[int] = 5  # x, y, w, h, objectness
+
+    classes: int = opt(20, integer)
+    num: int = opt(1, integer)
+    max: int = opt(200, integer)
+    anchors: tuple[float, ...] | None = opt(None, numbers)
+    jitter: float = opt(0.2, number)
+    resize: float = opt(1.0, number)
+    random: float = opt(0.0, number)
+
+    def check(self, reading: Reading) -> None:
+        self.positive(reading, classes=self.classes, num=self.num, max=self.max)
+        if self.anchors is not None and len(self.anchors) != 2 * self.num:
+            reading.mistake(
+                self.error(
+                    f"num={self.num} but {len(self.anchors)} numbers in anchors=",
+                    "num" if self.section.get("num") else "anchors",
+                    f"{2 * self.num} numbers for num={self.num}, or num={len(self.anchors) // 2}",
+                )
+            )
+
+    @property
+    def anchor_pairs(self) -> tuple[tuple[float, float], ...]:
+        """All `num` anchors as (width, height); 0.5 where none is given."""
+        given = (self.anchors or ())[: 2 * self.num]
+        flat = given + (MISSING_ANCHOR,) * (2 * self.num - len(given))
+        return tuple(zip(flat[0::2], flat[1::2], strict=True))
+
+    @property
+    def boxes_per_cell(self) -> int:
+        """Boxes that each cell predicts."""
+        return self.num
+
+    @property
+    def filters_needed(self) -> int:
+        """Channels that the layer before must have."""
+        return self.boxes_per_cell * (self.classes + self.box_entries)
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        if inputs[0].c != self.filters_needed:
+            raise self.error(
+                f"the layer before has {inputs[0].c} channels, {self.boxes_per_cell} anchors of {self.classes} classes "
+                f"need {self.filters_needed}",
+                "classes",
+                f"set filters={self.filters_needed} in the [convolutional] before",
+            )
+        return inputs[0]
