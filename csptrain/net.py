@@ -25,7 +25,9 @@ INERT = {
     "augment_speed": _VIDEO,
     "track": _VIDEO,
     "try_fix_nan": "a loss that is not finite always stops the step here",
-    "opencv_letterbox": "",
+    "angle": "classifiers rotate by it, detectors do not",
+    "mosaic_bound": "mosaics are always bounded by their parts",
+    **dict.fromkeys(("aspect", "max_crop", "min_crop"), "it acts in classifier training, which is not supported yet"),
 }
 # Darknet trains with these; here a network that sets one loads and runs, but `refuse_training` names it.
 NOT_TRAINED = frozenset(
@@ -72,14 +74,9 @@ class Net:
     flip: int = opt(1, integer)
     letter_box: int = opt(0, integer)
     mosaic: int = opt(0, integer)
-    mosaic_bound: int = opt(0, integer)
-    angle: float = opt(0.0, number)
-    aspect: float = opt(1.0, number)
     saturation: float = opt(1.0, number)
     exposure: float = opt(1.0, number)
     hue: float = opt(0.0, number)
-    max_crop: int = opt(0, integer)
-    min_crop: int = opt(0, integer)
     resize_step: int = opt(32, integer)
     label_smooth_eps: float = opt(0.0, number)
 

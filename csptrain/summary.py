@@ -19,7 +19,7 @@ BILLION = 1e9
 
 @dataclass(frozen=True)
 class Row:
-    """One layer of the table; ``bflops`` is None where Darknet prints none, ``stored`` counts its floats in the file."""
+    """One layer of the table; ``bflops`` is None where Darknet prints none, ``stored`` counts its floats."""
 
     index: int
     kind: str

@@ -38,8 +38,7 @@ def relative_box(box: Iterable[float], width: int, height: int) -> tuple[float, 
 def label_lines(instances: dict[str, Any]) -> dict[str, list[str]]:
     """Return the label lines of every image, by file name in rising order."""
     class_of = {
-        category: index
-        for index, category in enumerate(sorted(category["id"] for category in instances["categories"]))
+        category: index for index, category in enumerate(sorted(category["id"] for category in instances["categories"]))
     }
     objects = defaultdict(list)
     for annotation in instances["annotations"]:
@@ -67,9 +66,7 @@ def convert(instances_json: Path, images: Path, labels: Path, list_file: Path) -
     present = {entry.name for entry in os.scandir(images)}
     missing = [name for name in lines if name not in present]
     if missing:
-        raise FileNotFoundError(
-            f"{images}: {len(missing)} of {len(lines)} images are missing, first {missing[0]}"
-        )
+        raise FileNotFoundError(f"{images}: {len(missing)} of {len(lines)} images are missing, first {missing[0]}")
 
     labels.parent.mkdir(parents=True, exist_ok=True)
     unfinished = labels.with_name(f"{labels.name}.partial")

@@ -14,7 +14,6 @@ from csptrain.cfg.dataset import DataSpec
 from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.session import Files, Overrides, find_data, load_graph, need_list, pick_device, sort_files
-from csptrain.cli.trained import tell_bad
 from csptrain.errors import CspError
 
 if TYPE_CHECKING:
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
     from csptrain.evaluate.map_result import MapResult
     from csptrain.graph import Graph
     from csptrain.network import Network
+    from csptrain.train.loop import Plan
+    from csptrain.train.state import Progress
+    from csptrain.train.step import Trainer
 
 VERB = "detector train"
 # The built-in set is for a first look: a run of minutes on two CPU cores unless the user asks for another.
@@ -62,7 +64,7 @@ def arguments() -> Arguments:
     parser.flag("partial", "accept start weights that end early or go on after the last layer")
     parser.flag("lenient", "read the cfg as Darknet does; mistakes become warnings")
     parser.flag("dont_show", "accepted; nothing is ever shown in a window")
-    parser.flag("show_imgs", "accepted; use csptrain on a list to see augmented images")
+    parser.flag("show_imgs", "accepted; nothing is ever shown in a window")
     parser.flag("no_export", "on the built-in set: do not export to OpenCV at the end")
     return parser
 
@@ -80,7 +82,7 @@ def run(argv: list[str]) -> int:
         from csptrain.cli.first_look import show
 
         _say(f"AP50 on the validation split: {best:.4f} (best while training)")
-        show(job.network, job.data, job.backup, job.base, _say)
+        show(job.network, job.data, job.backup, job.base)
     return 0
 
 
@@ -141,15 +143,15 @@ def _train(job: _Job) -> float:
     from csptrain.datasets.lists import read_samples
     from csptrain.datasets.loader import BatchLoader
     from csptrain.formats.files import write_atomically
-    from csptrain.train import state
     from csptrain.train.log import RunLog
-    from csptrain.train.loop import SAVE_LAST, Plan, Watcher, darknet_interval, fit
+    from csptrain.train.loop import SAVE_LAST, Plan, Watcher, darknet_interval, fit, note_bad
     from csptrain.train.multiscale import size_at
     from csptrain.train.settings import augmentation, map_interval
     from csptrain.train.step import Trainer
 
     options, net, graph = job.options, job.graph.net, job.graph
     samples = read_samples(need_list(job.data.train, "train", job.data), job.data.classes)
+    valid = read_samples(need_list(job.data.valid, "valid", job.data), job.data.classes) if job.measures else None
     _tell_findings(samples, job.backup)
     trainer = Trainer(job.network, job.device, job.amp)
     every, first = map_interval(graph, len(samples), options.mAP_epochs)
@@ -162,19 +164,11 @@ def _train(job: _Job) -> float:
         save_last=options.save_last or job.data.savelast or SAVE_LAST,
         map_every=options.map_every or every,
         map_from=0 if options.map_every else first,
-        evaluate=_evaluator(job) if job.measures else None,
     )
-    write_atomically(job.backup / f"{job.base}.cfg", [job.cfg.encode()], CspError)
-    if options.resume:
-        progress = state.restore(plan.state_file, trainer, job.cfg)
-        _say(f"resumed after iteration {progress.iteration} of {plan.stop}")
-    else:
-        progress = state.Progress(iteration=job.network.seen // net.effective_batch, seed=options.seed)
-    if progress.iteration >= plan.stop:
-        raise CspError(
-            f"the training is already at iteration {progress.iteration} of {plan.stop}",
-            hint="raise max_batches or --iterations, or start over with -clear",
-        )
+    progress = _begin(job, plan, trainer)
+    trained = job.backup / f"{job.base}.cfg"
+    if not (trained.exists() and trained.samefile(graph.path)):  # the backup folder may be the cfg's own
+        write_atomically(trained, [job.cfg.encode()], CspError)
     dataset = DetectionDataset(
         samples,
         augmentation(graph),
@@ -193,6 +187,8 @@ def _train(job: _Job) -> float:
     )
     log = RunLog(job.backup, options.json_log, progress.iteration + 1)
     display = Display(progress.iteration, plan.stop, net.effective_batch, job.backup, options.iou_thresh)
+    if valid is not None:
+        plan = replace(plan, evaluate=_evaluator(job, valid, lambda bad: note_bad(bad, log, display.warned)))
     try:
         fit(
             trainer,
@@ -209,17 +205,38 @@ def _train(job: _Job) -> float:
     return progress.best_map
 
 
-def _evaluator(job: _Job) -> Callable[[], MapResult]:
-    from csptrain.datasets.lists import read_samples
+def _begin(job: _Job, plan: Plan, trainer: Trainer) -> Progress:
+    """Where the training starts: at the state it is resumed from, or after the images that its weights have seen."""
+    import torch
+
+    from csptrain.train import state
+
+    options = job.options
+    torch.manual_seed(options.seed)
+    if options.resume and plan.state_file.exists():
+        progress = state.restore(plan.state_file, trainer, job.cfg)
+        _say(f"resumed after iteration {progress.iteration} of {plan.stop}")
+        return progress
+    if options.resume:
+        _say(f"nothing to resume: there is no {plan.state_file} yet, so this starts from the beginning")
+    progress = state.Progress(iteration=job.network.seen // job.graph.net.effective_batch, seed=options.seed)
+    if progress.iteration >= plan.stop:
+        raise CspError(
+            f"the training is already at iteration {progress.iteration} of {plan.stop}",
+            hint="raise max_batches or --iterations, or start over with -clear",
+        )
+    return progress
+
+
+def _evaluator(job: _Job, samples: Samples, note_bad: Callable[[list[str]], None]) -> Callable[[], MapResult]:
     from csptrain.evaluate.detect import eval_dataset, evaluate_detector, torch_detector
 
-    samples = read_samples(need_list(job.data.valid, "valid", job.data), job.data.classes)
     dataset = eval_dataset(job.graph, samples)
     detect = torch_detector(job.network, job.device)
 
     def evaluate() -> MapResult:
         found = evaluate_detector(job.graph, detect, dataset, job.data.names)
-        tell_bad(dataset.bad, job.backup)
+        note_bad([str(error.path) for error in dataset.bad])
         return found.result(job.options.iou_thresh, job.options.thresh, job.options.points)
 
     return evaluate

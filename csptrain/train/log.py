@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
 from csptrain.errors import DataError
+from csptrain.formats.files import write_atomically
 
 FIELDS = ("iteration", "loss", "avg_loss", "rate", "seconds", "data_wait", "images", "width", "height", "map")
 
@@ -39,7 +42,7 @@ def darknet_line(record: Record, hours_left: float) -> str:
 
 
 class RunLog:
-    """Appends records to results.csv and, when asked, to a JSON lines file.
+    """Appends records to results.csv and, when asked, to a JSON lines file; keeps bad.list.
 
     A resumed run drops what was written after the state it goes on from. Raises DataError when a file cannot be
     written.
@@ -48,6 +51,8 @@ class RunLog:
     def __init__(self, folder: Path, json_log: Path | None, start_iteration: int) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            self.bad_list = folder / "bad.list"
+            self._bad = _read_bad(self.bad_list, start_iteration)
             self._csv = _reopen(folder / "results.csv", start_iteration, _csv_iteration, ",".join(FIELDS) + "\n")
             self._json = None if json_log is None else _reopen(json_log, start_iteration, _json_iteration, "")
         except OSError as error:
@@ -64,6 +69,22 @@ class RunLog:
                 self._json.flush()
         except OSError as error:
             raise DataError(f"cannot be written: {error.strerror}", path=self._csv.name) from None
+
+    def bad_images(self, paths: Iterable[str]) -> list[str]:
+        """Add images that cannot be decoded to bad.list; a message for each that was not there yet.
+
+        Raises DataError when the list cannot be written.
+        """
+        messages = []
+        for path in paths:
+            if path not in self._bad:
+                self._bad[path] = None
+                messages.append(
+                    f"{path}: cannot be decoded and is left out ({len(self._bad)} so far, listed in {self.bad_list})"
+                )
+        if messages:
+            write_atomically(self.bad_list, [os.fsencode(f"{path}\n") for path in self._bad], DataError)
+        return messages
 
     def close(self) -> None:
         """Close the files."""
@@ -88,6 +109,8 @@ def _json_iteration(line: str) -> int:
 
 
 def _reopen(path: Path, start_iteration: int, iteration_of: Any, header: str) -> TextIO:
+    if path.exists() and not path.is_file():
+        return path.open("a", encoding="utf-8")  # a pipe or terminal
     kept = []
     if start_iteration > 1 and path.exists():
         for line in path.read_text(encoding="utf-8").splitlines(keepends=True)[1 if header else 0 :]:
@@ -97,8 +120,14 @@ def _reopen(path: Path, start_iteration: int, iteration_of: Any, header: str) ->
                 whole = False  # the line being written when the run was killed
             if whole:
                 kept.append(line)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    stream = path.open("w", encoding="utf-8", newline="")
-    stream.write(header + "".join(kept))
-    stream.flush()
-    return stream
+    # In one stroke: a run killed here must not lose what earlier ones wrote.
+    write_atomically(path, [(header + "".join(kept)).encode()], DataError)
+    return path.open("a", encoding="utf-8", newline="")
+
+
+def _read_bad(path: Path, start_iteration: int) -> dict[str, None]:
+    """What a run that goes on has listed; a new run starts without."""
+    if start_iteration > 1 and path.exists():
+        return dict.fromkeys(path.read_text(encoding="utf-8", errors="surrogateescape").splitlines())
+    path.unlink(missing_ok=True)
+    return {}

@@ -72,7 +72,10 @@ def darknet_interval(max_batches: int) -> int:
 def fit(
     trainer: Trainer, batches: Iterable[Batch], progress: Progress, plan: Plan, log: RunLog, watch: Watcher
 ) -> None:
-    """Train from ``progress`` to ``plan.stop`` iterations; raises CspError as `Trainer.step` and the loader do."""
+    """Train from ``progress`` to ``plan.stop`` iterations; raises CspError as `Trainer.step` and the loader do.
+
+    A weights file or log that cannot be written on the way is a warning; for the last one, ``_final``, it is an error.
+    """
     network = trainer.network
     speed = _Speed()
     source = iter(batches)
@@ -95,8 +98,7 @@ def fit(
             height=height,
             heads=result.heads,
         )
-        for path in batch.bad:
-            watch.warned(f"{path}: cannot be decoded, another image took its place")
+        note_bad(batch.bad, log, watch.warned)
         if plan.evaluates_at(batch.iteration) and plan.evaluate is not None:
             found = plan.evaluate()
             best = found.map > progress.best_map
@@ -105,11 +107,23 @@ def fit(
                 _keep(trainer, plan, "best", watch)
             record = replace(record, map=found.map)
             watch.evaluated(batch.iteration, found, best)
-        log.add(record)
+        try:
+            log.add(record)
+        except CspError as error:
+            watch.warned(f"{error}; the training goes on")
         left = speed.seconds_left(record.seconds, plan.stop - batch.iteration)
         watch.iteration(record, left / 3600)
         _save(trainer, progress, plan, watch)
-    _keep(trainer, plan, "final", watch)
+    save_weights(network, plan.file("final"))
+
+
+def note_bad(paths: Iterable[str], log: RunLog, warned: Callable[[str], None]) -> None:
+    """Name the images that could not be decoded, each once in a run."""
+    try:
+        for message in log.bad_images(paths):
+            warned(message)
+    except CspError as error:
+        warned(f"{error}; the training goes on")
 
 
 def _save(trainer: Trainer, progress: Progress, plan: Plan, watch: Watcher) -> None:

@@ -76,6 +76,9 @@ class DarknetSGD:
                 item.parameter.grad = torch.empty_like(item.parameter).copy_(buffer)
 
     def _held_back(self, layer: Layer, iteration: int) -> bool:
+        # A layer that trains only its statistics is never updated.
+        if layer.train_only_bn:
+            return True
         return iteration <= layer.dont_update or iteration < layer.burnin_update * self.net.burn_in
 
     def _update(self, items: list[_Tensor], rate: float) -> None:

@@ -13,9 +13,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def script(repository: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "coco_to_darknet", repository / "scripts/coco_to_darknet.py"
-    )
+    spec = importlib.util.spec_from_file_location("coco_to_darknet", repository / "scripts/coco_to_darknet.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -90,9 +88,7 @@ def test_a_missing_image_stops_before_anything_is_written(
     assert not (coco / "val.txt").exists()
 
 
-@pytest.mark.parametrize(
-    ("text", "message"), [("{}", "not a COCO instances file: 'categories'"), ("{", "Expecting")]
-)
+@pytest.mark.parametrize(("text", "message"), [("{}", "not a COCO instances file: 'categories'"), ("{", "Expecting")])
 def test_a_wrong_json_is_one_line(
     script: ModuleType, coco: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,8 +30,7 @@ def archives(tmp_path: Path) -> Path:
                     images.writestr(f"{part}/{name}", b"picture" * 100)
             instances = {
                 "images": [
-                    {"id": number, "file_name": name, "width": 10, "height": 10}
-                    for number, name in enumerate(names)
+                    {"id": number, "file_name": name, "width": 10, "height": 10} for number, name in enumerate(names)
                 ],
                 "categories": [{"id": 1, "name": "thing"}],
                 "annotations": [{"image_id": 0, "category_id": 1, "bbox": [0, 0, 5, 5], "iscrowd": 0}],
@@ -72,9 +71,7 @@ def free_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, kilobytes: int
     monkeypatch.setenv("PATH", str(tools), prepend=os.pathsep)
 
 
-def test_everything_arrives_and_a_second_run_changes_nothing(
-    repository: Path, archives: Path, tmp_path: Path
-) -> None:
+def test_everything_arrives_and_a_second_run_changes_nothing(repository: Path, archives: Path, tmp_path: Path) -> None:
     coco = tmp_path / "coco"
     first = get_coco(repository, archives, coco)
     assert first.returncode == 0, first.stderr

@@ -194,9 +194,7 @@ def test_layers_are_those_of_darknets_table(repository: Path, shared: Path, name
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_layers_and_settings_are_those_of_the_public_network(
-    repository: Path, shared: Path, name: str
-) -> None:
+def test_layers_and_settings_are_those_of_the_public_network(repository: Path, shared: Path, name: str) -> None:
     """Every option in force, every reference, the order of what is joined: what a weights file rests on."""
     public = graph.plan(
         text.read(shared / "reference" / "cfg" / f"{name}.cfg", Reading(lenient=True)), Reading(lenient=True)
