@@ -14,6 +14,7 @@ from csptrain.errors import CfgError
 from csptrain.graph import plan
 from csptrain.zoo import darknet_tiny
 from csptrain.zoo.cspresnext import cspresnext50
+from csptrain.zoo.examples import CELL_ANCHORS, CELL_HEAD, short_cosine, short_steps
 from csptrain.zoo.figures import Figures
 from csptrain.zoo.heads import classifier, efm, panet_spp
 from csptrain.zoo.peleenet import csp_peleenet
@@ -61,6 +62,14 @@ RECIPES: dict[str, Recipe] = {
         detector(subdivisions=4),
         lambda cfg, classes: efm(cfg, csp_peleenet(cfg), BoxHeads(classes), sam=True),
     ),
+    "csppeleenet-efm-sam-bccd": Recipe(
+        "CSPPeleeNet with EFM and spatial attention, set up for the 364 blood cell images of BCCD",
+        "an example of one's own data: docs/experiments.md has what it reaches",
+        224,
+        3,
+        short_cosine(batch=32, iterations=1280, learning_rate="0.003", burn_in=60),
+        lambda cfg, classes: efm(cfg, csp_peleenet(cfg), BoxHeads(classes, CELL_ANCHORS, CELL_HEAD), sam=True),
+    ),
     "csresnext50": Recipe(
         "CSPResNeXt-50: classifier of Table 3 of the CSPNet paper",
         "the backbone of the public csresnext50-panet-spp; weights and BFLOPs are those printed",
@@ -99,6 +108,14 @@ RECIPES: dict[str, Recipe] = {
         416,
         80,
         detector(subdivisions=1, learning_rate="0.00261", max_batches=2000200, steps=(1600000, 1800000)),
+        darknet_tiny.yolov4_tiny,
+    ),
+    "yolov4-tiny-bccd": Recipe(
+        "YOLOv4-tiny with the settings of a short Darknet run on the blood cell images of BCCD",
+        "for a comparison at equal images: docs/experiments.md",
+        224,
+        3,
+        short_steps(batch=16, subdivisions=2, iterations=300, learning_rate="0.001", burn_in=100),
         darknet_tiny.yolov4_tiny,
     ),
     "yolov4-tiny-3l": Recipe(

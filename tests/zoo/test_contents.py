@@ -148,7 +148,8 @@ def test_the_text_is_tidy_and_says_what_it_is(name: str) -> None:
     assert "\n\n\n" not in content
     assert content.endswith("\n") and not content.endswith("\n\n")
     planned = plan(text.parse(content))
-    assert planned.findings == ()
+    # A classifier's augmentation waits for the classifier's training.
+    assert all(finding.hint and "classifier" in finding.hint for finding in planned.findings)
     for node in planned.nodes:
         layer = node.layer
         if isinstance(layer, Route) and layer.groups == 1 and len(node.sources) == 1:
