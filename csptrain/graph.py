@@ -10,7 +10,7 @@ from csptrain.cfg import text
 from csptrain.cfg.fields import nearest
 from csptrain.cfg.text import Finding, Reading, Section
 from csptrain.errors import CfgError
-from csptrain.layers.anchors import AnchorHead
+from csptrain.layers.anchors import BoxHead
 from csptrain.layers.base import MAX_OUTPUTS, MAX_SIDE, Cost, Head, Layer, Shape
 from csptrain.layers.contents import BY_NAME
 from csptrain.net import Net
@@ -49,10 +49,16 @@ class Graph:
     findings: tuple[Finding, ...]
 
     @property
-    def box_heads(self) -> tuple[AnchorHead, ...]:
+    def box_heads(self) -> tuple[BoxHead, ...]:
         """The layers that give boxes, in order."""
         layers = (node.layer for node in self.nodes)
-        return tuple(layer for layer in layers if isinstance(layer, AnchorHead))
+        return tuple(layer for layer in layers if isinstance(layer, BoxHead))
+
+    def refuse_training(self) -> None:
+        """Raise CfgError when an option asks for a way of training that is not computed here."""
+        self.net.refuse_training()
+        for node in self.nodes:
+            node.layer.refuse_training()
 
     def resized(self, width: int, height: int) -> Graph:
         """The same network planned for another input size; raises CfgError where it does not fit."""
@@ -70,7 +76,7 @@ def plan(sections: tuple[Section, ...], reading: Reading | None = None) -> Graph
     """
     reading = reading or Reading()
     net = Net.read(sections[0], reading)
-    layers = tuple(_layer(index, section, reading) for index, section in enumerate(sections[1:]))
+    layers = tuple(read_layer(index, section, reading, net.time_steps) for index, section in enumerate(sections[1:]))
     if not layers:
         raise sections[0].error("there is no layer below [net]")
     return build(sections[0].path, net, layers, tuple(reading.findings))
@@ -88,20 +94,28 @@ def build(path: str, net: Net, layers: tuple[Layer, ...], findings: tuple[Findin
     for layer in layers:
         sources = layer.sources()
         inputs = tuple(net.shape if source == IMAGE else nodes[source].output for source in sources)
-        output = layer.shape(inputs)
-        if output.outputs > MAX_OUTPUTS or max(output.h, output.w) > 4 * MAX_SIDE:
-            raise layer.error(f"an output of {output} is too large")
-        nodes.append(Node(layer, sources, inputs, output))
+        if layer.donor is not None:
+            layer.check_donor(inputs, nodes[layer.donor].layer, nodes[layer.donor].inputs)
+        nodes.append(plan_layer(layer, sources, inputs))
     heads = _heads(layers)
     return Graph(path, net, tuple(nodes), _releases(nodes, heads), heads, findings)
 
 
-def _layer(index: int, section: Section, reading: Reading) -> Layer:
+def plan_layer(layer: Layer, sources: tuple[int, ...], inputs: tuple[Shape, ...]) -> Node:
+    """One layer in its place; raises CfgError where its inputs do not fit."""
+    output = layer.shape(inputs)
+    if output.outputs > MAX_OUTPUTS or max(output.h, output.w) > 4 * MAX_SIDE:
+        raise layer.error(f"an output of {output} is too large")
+    return Node(layer, sources, inputs, output)
+
+
+def read_layer(index: int, section: Section, reading: Reading, time_steps: int = 1) -> Layer:
+    """The typed layer of a section; raises CfgError, also for an unknown section."""
     kind = BY_NAME.get(section.kind)
     if kind is None:
         hint = nearest(section.kind, BY_NAME) or "legal: " + ", ".join(BY_NAME)
-        raise section.error(f"unknown section [{section.kind}]", hint=hint)
-    return kind.read(index, section, reading)
+        raise section.error(f"unknown section [{section.kind[:60]}]", hint=hint)
+    return kind.read(index, section, reading, time_steps)
 
 
 def _heads(layers: tuple[Layer, ...]) -> tuple[int, ...]:

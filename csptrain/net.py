@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from csptrain.cfg.fields import integer, integers, number, numbers, opt, read_options, word
 from csptrain.cfg.text import Reading, Section
-from csptrain.layers.base import MAX_SIDE, Shape
+from csptrain.layers.base import MAX_CHANNELS, MAX_SIDE, Shape
 
 NAMES = ("net", "network")
 POLICIES = ("constant", "step", "steps", "exp", "poly", "sigmoid", "sgdr", "random")
 _GPU = "a setting of Darknet's GPU memory or streams"
 _VIDEO = "training on video sequences"
+_ADAM = "it belongs to adam=1"
+_CLASSIFIER = "it acts in classifier training, which is not supported yet"
 
 INERT = {
     "use_cuda_graph": _GPU,
@@ -27,7 +29,7 @@ INERT = {
     "try_fix_nan": "a loss that is not finite always stops the step here",
     "angle": "classifiers rotate by it, detectors do not",
     "mosaic_bound": "mosaics are always bounded by their parts",
-    **dict.fromkeys(("aspect", "max_crop", "min_crop"), "it acts in classifier training, which is not supported yet"),
+    **dict.fromkeys(("aspect", "max_crop", "min_crop"), _CLASSIFIER),
 }
 # Darknet trains with these; here a network that sets one loads and runs, but `refuse_training` names it.
 NOT_TRAINED = frozenset(
@@ -55,9 +57,9 @@ class Net:
     learning_rate_min: float = opt(0.00001, number)
     momentum: float = opt(0.9, number)
     decay: float = opt(0.0001, number)
-    B1: float = opt(0.9, number)
-    B2: float = opt(0.999, number)
-    eps: float = opt(0.000001, number)
+    B1: float = opt(0.9, number, unused=_ADAM)
+    B2: float = opt(0.999, number, unused=_ADAM)
+    eps: float = opt(0.000001, number, unused=_ADAM)
     policy: str = opt("constant", word("constant", *POLICIES))
     power: float = opt(4.0, number)
     burn_in: int = opt(0, integer)
@@ -66,8 +68,8 @@ class Net:
     gamma: float = opt(1.0, number)
     steps: tuple[int, ...] = opt((), integers)
     scales: tuple[float, ...] = opt((), numbers)
-    sequential_subdivisions: int | None = opt(None, integer)
-    seq_scales: tuple[float, ...] = opt((), numbers)
+    sequential_subdivisions: int | None = opt(None, integer, unused=_VIDEO)
+    seq_scales: tuple[float, ...] = opt((), numbers, unused=_VIDEO)
     sgdr_cycle: int = opt(0, integer)
     sgdr_mult: int = opt(2, integer)
 
@@ -78,7 +80,7 @@ class Net:
     exposure: float = opt(1.0, number)
     hue: float = opt(0.0, number)
     resize_step: int = opt(32, integer)
-    label_smooth_eps: float = opt(0.0, number)
+    label_smooth_eps: float = opt(0.0, number, unused=_CLASSIFIER)
 
     @classmethod
     def read(cls, section: Section, reading: Reading) -> Net:
@@ -90,19 +92,37 @@ class Net:
         for key in ("batch", "subdivisions", "time_steps", "resize_step"):
             if getattr(net, key) < 1:
                 raise section.error(f"{key}={getattr(net, key)} must be 1 or more", key)
-        for key in ("width", "height", "channels"):
-            if not 1 <= getattr(net, key) <= MAX_SIDE:
-                raise section.error(
-                    f"{key}={getattr(net, key)} in [net]",
-                    key,
-                    f"legal: 1..{MAX_SIDE}; images need all of width, height, channels",
-                )
+        net._check_size()
+        if net.is_vector:
+            net = dataclasses.replace(net, width=1, height=1, channels=net.inputs)
         if net.policy == "steps" and len(net.steps) != len(net.scales):
             raise section.error(f"{len(net.steps)} steps but {len(net.scales)} scales", "steps")
         return net
 
+    @property
+    def is_vector(self) -> bool:
+        """Whether the input is `inputs` values and no image; it is then read as one pixel of that many channels."""
+        return self.inputs > 0 and not (self.width or self.height or self.channels)
+
+    def _check_size(self) -> None:
+        if self.is_vector:
+            if self.inputs > MAX_CHANNELS:
+                raise self.section.error(f"inputs={self.inputs} in [net]", "inputs", f"legal: 1..{MAX_CHANNELS}")
+            return
+        for key in ("width", "height", "channels"):
+            if not 1 <= getattr(self, key) <= MAX_SIDE:
+                raise self.section.error(
+                    f"{key}={getattr(self, key)} in [net]",
+                    key,
+                    f"legal: 1..{MAX_SIDE}; images need all of width, height, channels, other data needs inputs=",
+                )
+
     def refuse_training(self) -> None:
         """Raise CfgError when an option asks for a way of training that is not computed here."""
+        if self.time_steps > 1:
+            raise self.section.error(
+                f"time_steps={self.time_steps} of [net]: there is no training on sequences yet", "time_steps"
+            )
         for option in self.section.options:
             if option.key in NOT_TRAINED and option.value not in ("0", ""):
                 raise self.section.error(
@@ -111,8 +131,8 @@ class Net:
 
     @property
     def mini_batch(self) -> int:
-        """Images of one forward pass: batch / subdivisions, whole division as Darknet does it."""
-        return max(self.batch // self.subdivisions, 1)
+        """Rows of one forward pass: batch / subdivisions, whole division as Darknet does it, times time_steps."""
+        return max(self.batch // self.subdivisions, 1) * self.time_steps
 
     @property
     def effective_batch(self) -> int:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from csptrain.errors import CfgError
-from csptrain.graph import IMAGE, Graph
+from csptrain.graph import IMAGE, Graph, Node
 from csptrain.layers.base import Head, LossContext, Stored
 from csptrain.layers.batchnorm import BatchNorm
 from csptrain.losses.base import HeadLoss
@@ -58,6 +58,15 @@ class _PassGradient(torch.autograd.Function):
         return grads[0], None
 
 
+def _outline(node: Node) -> nn.Module:
+    """The module of a layer on the meta device, where it has shapes and no memory."""
+    try:
+        return node.layer.build(node.inputs, node.output)
+    except RuntimeError as error:
+        # Torch counts the bytes of a tensor in 63 bits even where it holds none.
+        raise node.layer.error(f"its weights cannot be counted: {error}") from None
+
+
 class Network(nn.Module):
     """A Darknet network as a torch module; input [N, C, H, W] float 0..1 RGB.
 
@@ -65,24 +74,38 @@ class Network(nn.Module):
     but not decoded).
     """
 
-    def __init__(self, graph: Graph, seed: int = 0, shapes_only: bool = False) -> None:
+    def __init__(self, graph: Graph, seed: int = 0, shapes_only: bool = False, draw: bool = True) -> None:
         """Build and draw the start weights from ``seed``; with ``shapes_only`` nothing is allocated.
 
-        Raises CfgError for a network of more than ``MAX_PARAMETERS`` parameters.
+        Without ``draw`` the weights hold whatever is in memory, for a file that fills them all to follow. Raises
+        CfgError for a network of more than ``MAX_PARAMETERS`` parameters.
         """
         super().__init__()
         self.graph = graph
         self.seen = 0
         with torch.device("meta"):
-            modules = [node.layer.build(node.inputs, node.output) for node in graph.nodes]
-        count = sum(parameter.numel() for module in modules for parameter in module.parameters())
+            modules = [_outline(node) for node in graph.nodes]
+        owners = [
+            node.layer.donor is None and any(True for _ in module.parameters())
+            for node, module in zip(graph.nodes, modules, strict=True)
+        ]
+        count = sum(
+            parameter.numel()
+            for own, module in zip(owners, modules, strict=True)
+            if own
+            for parameter in module.parameters()
+        )
         if count > MAX_PARAMETERS:
             raise CfgError(f"has {count} parameters, more than {MAX_PARAMETERS}", path=graph.path)
         self.layers = nn.ModuleList(
-            node.layer.build(node.inputs, node.output) if list(module.parameters()) and not shapes_only else module
-            for node, module in zip(graph.nodes, modules, strict=True)
+            node.layer.build(node.inputs, node.output) if own and not shapes_only else module
+            for own, node, module in zip(owners, graph.nodes, modules, strict=True)
         )
-        if shapes_only:
+        if not shapes_only:
+            finished = list(self.layers)
+            for node, module in zip(graph.nodes, finished, strict=True):
+                node.layer.complete(module, finished, node.inputs)
+        if shapes_only or not draw:
             return
         generator = torch.Generator().manual_seed(seed)
         for module in self.layers:

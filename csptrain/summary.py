@@ -11,6 +11,7 @@ from csptrain.graph import Graph, Node
 from csptrain.layers.base import Shape
 from csptrain.layers.convolutional import Convolutional
 from csptrain.layers.dense import Connected, Dropout
+from csptrain.layers.detection import Detection
 from csptrain.layers.softmax import CostLayer
 from csptrain.network import Network
 
@@ -103,6 +104,8 @@ def _stored(graph: Graph) -> list[int]:
 
 def _weights(node: Node) -> int:
     layer = node.layer
+    if layer.donor is not None:
+        return 0
     if isinstance(layer, Convolutional):
         return layer.filters * (node.inputs[0].c // layer.groups) * layer.size * layer.size
     if isinstance(layer, Connected):
@@ -113,12 +116,12 @@ def _weights(node: Node) -> int:
 def _avg_outputs(graph: Graph) -> int:
     # Darknet averages over the layers that know a map of more than one row and column as their input.
     flat = (Connected, Dropout, CostLayer)
-    counted = [
-        node.output.outputs
-        for node in graph.nodes
-        if not isinstance(node.layer, flat) and min(node.inputs[0].h, node.inputs[0].w) > 1
-    ]
+    counted = [node.output.outputs for node in graph.nodes if not isinstance(node.layer, flat) and _map_side(node) > 1]
     return sum(counted) // len(counted) if counted else 0
+
+
+def _map_side(node: Node) -> int:
+    return node.layer.side if isinstance(node.layer, Detection) else min(node.inputs[0].h, node.inputs[0].w)
 
 
 def _total(graph: Graph) -> float:

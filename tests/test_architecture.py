@@ -26,6 +26,7 @@ RANKS = {
     "network": 7,
     "summary": 8,
     "formats": 8,
+    "lint": 8,
     "evaluate": 8,
     "zoo": 8,
     "train": 9,

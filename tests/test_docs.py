@@ -147,7 +147,9 @@ def test_command_lines_are_understood(line: Line, parse_only: None) -> None:
 
 def test_there_are_command_lines_for_every_verb() -> None:
     shown = {tuple(line.words[1:3]) for line in commands() if line.words[0] == "csptrain"}
-    assert shown == {(first, second) for first, verbs in front.VERBS.items() for second in verbs}
+    shown = {words[:1] if words[0] in front.WORDS else words for words in shown}
+    pairs = {(first, second) for first, verbs in front.VERBS.items() for second in verbs}
+    assert shown == pairs | {(word,) for word in front.WORDS}
 
 
 INLINE = re.compile(r"`(csptrain [^`\n]+)`")
@@ -159,7 +161,8 @@ def test_commands_within_sentences_exist() -> None:
         for text in INLINE.findall(plain(page)):
             first, *rest = text.split()[1:]
             verbs = front.VERBS.get(first, {})
-            if first != "--help" and not (rest and all(word in verbs for word in rest[:1])):
+            of_one_word = first == "--help" or first in front.WORDS
+            if not of_one_word and not (rest and all(word in verbs for word in rest[:1])):
                 wrong.append(f"{page.name}: {text}")
     assert wrong == []
 
@@ -198,6 +201,7 @@ class KeyTable:
     defaults: dict[str, str]
     silent: set[str]
     refused: set[str]
+    untrained: set[str]
 
 
 def key_tables() -> dict[str, KeyTable]:
@@ -208,6 +212,7 @@ def key_tables() -> dict[str, KeyTable]:
             dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", part, re.MULTILINE)),
             _words_after(part, "No effect, said when set:"),
             _words_after(part, "An error when used:"),
+            _words_after(part, "Refused in training, no effect otherwise:"),
         )
         for part in parts
     }
@@ -229,7 +234,7 @@ def declared(kind: type[Any], without: tuple[dataclasses.Field[Any], ...] = ()) 
 
 
 def _shown(default: object) -> str:
-    if default is None or default == ():
+    if default is None or default in ((), ""):
         return "none"
     return f"{default:g}" if isinstance(default, float) else str(default)
 
@@ -240,6 +245,7 @@ def test_the_keys_of_every_layer_are_told(kind: type[Layer]) -> None:
     assert table is not None, f"docs/cfg.md lacks a section [{kind.kind}]"
     assert table.defaults == declared(kind, dataclasses.fields(Layer))
     assert (table.silent, table.refused) == (set(kind.inert), set(kind.refused))
+    assert table.untrained == kind.untrained
 
 
 def test_the_keys_of_net_and_of_all_layers_are_told() -> None:
@@ -248,11 +254,13 @@ def test_the_keys_of_net_and_of_all_layers_are_told() -> None:
     assert (tables["Every"].defaults, tables["Every"].silent) == (declared(Layer), set(COMMON_INERT))
 
 
-def test_sections_that_are_not_read_yet_are_not() -> None:
-    text = (ROOT / "docs/cfg.md").read_text(encoding="utf-8")
-    listed = re.findall(r"`\[(\w+)\]`", text.split("## Not read yet")[1].split("\n\n")[0])
-    assert listed
-    assert set(listed) & set(BY_NAME) == set()
+def test_every_section_of_darknet_is_read() -> None:
+    sections = (
+        "convolutional conv shortcut route maxpool max yolo upsample avgpool avg dropout scale_channels softmax soft "
+        "cost connected conn sam region rnn reorg reorg3d crnn crop gru lstm Gaussian_yolo detection local_avgpool "
+        "local_avg contrastive local activation conv_lstm history normalization lrn batchnorm empty silence implicit"
+    )
+    assert set(BY_NAME) == set(sections.split())
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ from csptrain.cfg.text import Option, Section
 from csptrain.errors import CfgError
 
 Sections = tuple[Section, ...]
-BOX_ENTRIES = 5
+#: Sections that predict boxes from anchors, and how many values stand before the classes of a box.
+BOX_ENTRIES = {"yolo": 5, "Gaussian_yolo": 9, "region": 5}
+_MASKED = ("yolo", "Gaussian_yolo")
 # A warm-up is counted in steps, not as a share of the run: scaled with a short run it would vanish.
 WARM_UP_SHARE = 0.1
 _SIZE = re.compile(r"(\d{1,5})(?:[xX](\d{1,5}))?")
@@ -76,33 +78,84 @@ def set_iterations(sections: Sections, iterations: int) -> tuple[Sections, list[
 
 
 def set_classes(sections: Sections, classes: int) -> tuple[Sections, list[str]]:
-    """Another number of classes: `classes` of every [yolo] and [region], `filters` of the convolution before each.
+    """Another number of classes: `classes` of every box head, `filters` of the convolution before each.
 
     Raises CfgError where no convolution stands before a head.
     """
     changed = list(sections)
     changes: list[str] = []
     for index, section in enumerate(sections):
-        if section.kind not in ("yolo", "region") or _integer(section, "classes", 20) == classes:
+        if section.kind not in BOX_ENTRIES or _integer(section, "classes", 20) == classes:
             continue
-        before = changed[index - 1]
-        if before.kind not in ("convolutional", "conv"):
-            raise section.error(f"no [convolutional] before [{section.kind}], so filters= cannot follow classes=")
-        boxes = _boxes(section)
-        filters = boxes * (classes + BOX_ENTRIES)
-        changed[index - 1] = with_option(before, "filters", filters)
         changed[index] = without_option(with_option(section, "classes", classes), "counters_per_class")
+        filters = _set_filters(changed, index)
         changes.append(f"layer {index - 1} [{section.kind}] classes={classes}, layer {index - 2} filters={filters}")
     return tuple(changed), changes
 
 
+def set_anchors(
+    sections: Sections, anchors: tuple[float, ...], finest_first: tuple[int, ...]
+) -> tuple[Sections, list[str]]:
+    """Other anchors in every box head: width and height of each in turn.
+
+    As many as before leave `mask` alone. Another number is sorted by area and dealt out evenly, the smallest to the
+    first of ``finest_first`` (numbers of the layers of the [yolo] heads); `num`, `mask` and `filters` follow.
+
+    Raises CfgError for an odd count, or one that the heads cannot share evenly.
+    """
+    pairs = list(zip(anchors[0::2], anchors[1::2], strict=False))
+    if not pairs or len(anchors) % 2:
+        raise sections[0].error(
+            f"{len(anchors)} numbers are no anchors", hint="width and height of each, between commas"
+        )
+    heads = [index for index, section in enumerate(sections) if section.kind in BOX_ENTRIES]
+    if not heads:
+        raise sections[0].error("there is no head that takes anchors")
+    deal = any(_integer(sections[index], "num", 1) != len(pairs) for index in heads)
+    if deal and finest_first and len(pairs) % len(finest_first):
+        hint = f"a multiple of {len(finest_first)}"
+        raise sections[0].error(f"{len(pairs)} anchors cannot be shared evenly by {len(finest_first)} heads", hint=hint)
+    if deal:
+        pairs.sort(key=lambda pair: pair[0] * pair[1])
+    words = ",".join(f"{width:g},{height:g}" for width, height in pairs)
+    changed = list(sections)
+    changes = [f"anchors={words}"]
+    for index in heads:
+        new = with_option(changed[index], "anchors", words)
+        if deal:
+            new = with_option(new, "num", len(pairs))
+            if new.kind in _MASKED:
+                share = len(pairs) // len(finest_first)
+                first = finest_first.index(index - 1) * share
+                new = with_option(new, "mask", ",".join(str(number) for number in range(first, first + share)))
+        changed[index] = new
+        if deal:
+            filters = _set_filters(changed, index)
+            mask = new.get("mask")
+            said = f" mask={mask.value}" if mask else ""
+            changes.append(
+                f"layer {index - 1} [{new.kind}] num={len(pairs)}{said}, layer {index - 2} filters={filters}"
+            )
+    return tuple(changed), changes
+
+
+def _set_filters(sections: list[Section], head: int) -> int:
+    """Make `filters` of the convolution before a head what the head needs; gives the number."""
+    section, before = sections[head], sections[head - 1]
+    if before.kind not in ("convolutional", "conv"):
+        raise section.error(f"no [convolutional] before [{section.kind}], so filters= cannot follow")
+    filters = _boxes(section) * (_integer(section, "classes", 20) + BOX_ENTRIES[section.kind])
+    sections[head - 1] = with_option(before, "filters", filters)
+    return filters
+
+
 def class_counts(sections: Sections) -> set[int]:
     """The different `classes` of the box heads."""
-    return {_integer(section, "classes", 20) for section in sections if section.kind in ("yolo", "region")}
+    return {_integer(section, "classes", 20) for section in sections if section.kind in BOX_ENTRIES}
 
 
 def _boxes(section: Section) -> int:
-    if section.kind == "yolo" and section.get("mask"):
+    if section.kind in _MASKED and section.get("mask"):
         return len(_integers(section, "mask"))
     return _integer(section, "num", 1)
 

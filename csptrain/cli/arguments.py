@@ -55,10 +55,18 @@ class Arguments:
             self._spellings[spelling] = ("--help", False)
         self._parser.add_argument("-h", "--help", action="help", help="show this and stop")
 
-    def positional(self, name: str, text: str | None = None, *, optional: bool = False, many: bool = False) -> None:
-        """Declare a positional word; `optional` may be missing (None), `many` is a list of any length."""
+    def positional(
+        self,
+        name: str,
+        text: str | None = None,
+        *,
+        optional: bool = False,
+        many: bool = False,
+        reader: Callable[[str], Any] = str,
+    ) -> None:
+        """Declare a positional word, read by `reader`; `optional` may be missing (None), `many` is a list."""
         nargs = "*" if many else "?" if optional else None
-        self._parser.add_argument(name, nargs=nargs, help=text)
+        self._parser.add_argument(name, nargs=nargs, help=text, type=reader)
 
     def flag(self, name: str, text: str) -> None:
         """Declare a flag without a value: False unless given."""

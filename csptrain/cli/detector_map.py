@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from csptrain.cli.trained import (
     pick_list,
     pick_workers,
     progress_bar,
+    recall_points,
     tell,
     tell_bad,
 )
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from csptrain.datasets.lists import Samples
 
 VERB = "detector map"
-POINTS = (0, 11, 101)
 
 
 def arguments() -> Arguments:
@@ -37,7 +36,7 @@ def arguments() -> Arguments:
     parser.positional("files", "[data] cfg weights", many=True)
     parser.option("thresh", fraction, 0.25, "score that counts in precision, recall and average IoU (0.25)")
     parser.option("iou_thresh", fraction, 0.5, "overlap with a truth above which a box is right (0.5)")
-    parser.option("points", _points, 0, "0 area under the curve (default), 11 (VOC 2007) or 101 (COCO)")
+    parser.option("points", recall_points, 0, "0 area under the curve (default), 11 (VOC 2007) or 101 (COCO)")
     declare_list(parser)
     declare(parser)
     parser.flag("json", "print one JSON object and nothing else")
@@ -89,12 +88,6 @@ def run(argv: list[str]) -> int:
         print(*result.lines(), sep="\n")
         print(f"Total Detection Time: {seconds:.0f} Seconds")
     return 0
-
-
-def _points(text: str) -> int:
-    if text not in map(str, POINTS):
-        raise argparse.ArgumentTypeError(f"{text} is none of {', '.join(map(str, POINTS))}")
-    return int(text)
 
 
 def _tell_findings(samples: Samples) -> None:

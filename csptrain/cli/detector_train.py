@@ -14,6 +14,7 @@ from csptrain.cfg.dataset import DataSpec
 from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.session import Files, Overrides, find_data, load_graph, need_list, pick_device, sort_files
+from csptrain.cli.trained import fraction, natural, positive, recall_points
 from csptrain.errors import CspError
 
 if TYPE_CHECKING:
@@ -42,21 +43,33 @@ def arguments() -> Arguments:
     )
     parser.positional("files", "[data] cfg [weights]", many=True)
     parser.option("size", parse_size, None, "input size instead of the cfg's, 416 or 512x288", metavar="N[xM]")
-    parser.option("iterations", int, None, "length of the run; max_batches, steps and burn_in move with it")
-    parser.option("seed", int, 0, "start of all random numbers (default 0)")
+    parser.option(
+        "iterations", positive, None, "length of the run; max_batches, steps and burn_in move with it", metavar="N"
+    )
+    parser.option("seed", natural, 0, "start of all random numbers (default 0)", metavar="N")
     parser.option("device", str, None, "cpu, cuda, cuda:1 (default: cuda if there is one)")
-    parser.option("workers", int, None, "processes that prepare images (default: by the number of cores)")
+    parser.option(
+        "workers", natural, None, "processes that prepare images (default: by the number of cores)", metavar="N"
+    )
     parser.option("amp", str, "auto", "bf16 arithmetic: on, off, auto (default)", choices=("auto", "on", "off"))
     parser.option("backup", Path, None, "folder for weights, state, chart and results instead of the data file's")
-    parser.option("save_every", int, None, "iterations between two numbered weights files")
-    parser.option("save_last", int, None, "iterations between two saves of _last.weights and the state (100)")
-    parser.option("map_every", int, None, "iterations between two evaluations with -map (default: Darknet's rule)")
-    parser.option("thresh", float, 0.25, "probability that counts in precision and recall of -map")
-    parser.option("iou_thresh", float, 0.5, "overlap that counts as found in -map")
-    parser.option("points", int, 0, "mAP rule of -map: 0 area, 11 or 101 points")
+    parser.option("save_every", positive, None, "iterations between two numbered weights files", metavar="N")
+    parser.option(
+        "save_last", positive, None, "iterations between two saves of _last.weights and the state (100)", metavar="N"
+    )
+    parser.option(
+        "map_every",
+        positive,
+        None,
+        "iterations between two evaluations with -map (default: Darknet's rule)",
+        metavar="N",
+    )
+    parser.option("thresh", fraction, 0.25, "probability that counts in precision and recall of -map")
+    parser.option("iou_thresh", fraction, 0.5, "overlap that counts as found in -map")
+    parser.option("points", recall_points, 0, "mAP rule of -map: 0 area, 11 or 101 points")
     parser.option("json_log", Path, None, "file for one JSON object an iteration", metavar="FILE")
     parser.option("gpus", str, None, "Darknet's list of GPUs; the first is used", metavar="0,1")
-    parser.option("mAP_epochs", int, None, "epochs between two evaluations with -map")
+    parser.option("mAP_epochs", positive, None, "epochs between two evaluations with -map", metavar="N")
     parser.option("mjpeg_port", int, None, "Darknet's chart server; the chart is a file here")
     parser.flag("map", "measure mAP on the validation list while training, keep _best.weights")
     parser.flag("clear", "start counting images from 0 although the weights have seen some")
@@ -113,7 +126,7 @@ def _prepare(options: argparse.Namespace, files: Files, data: DataSpec, built_in
     graph, cfg = load_graph(files.cfg, wanted, _say, options.lenient)
     if not graph.box_heads:
         raise CspError("has no [yolo] or [region] layer, so it is no detector", path=files.cfg)
-    graph.net.refuse_training()
+    graph.refuse_training()
     if graph.net.max_batches < 1:
         raise graph.net.section.error("has no max_batches=", hint="give --iterations N")
     gpu = None if options.gpus is None else f"cuda:{options.gpus.split(',')[0]}"

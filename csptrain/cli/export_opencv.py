@@ -59,13 +59,10 @@ def run(argv: list[str]) -> int:
     names = tuple(word for _, word in read_lines(options.names, "names")) if options.names else ()
     graph, _ = load_graph(Path(options.cfg), Overrides(size=options.size), print, options.lenient)
 
+    from csptrain.formats.darknet import fill
     from csptrain.formats.opencv_export import export_opencv
-    from csptrain.formats.weights import load_weights
-    from csptrain.network import Network
 
-    network = Network(graph)
-    load_weights(network, options.weights, options.partial)
-    network.eval()
+    network = fill(graph, options.weights, options.partial)
     pictures = SideBySide(network, images, names, options.thresh) if graph.box_heads and images else None
     report = export_opencv(network, options.o, name, images, options.tolerance, names, pictures)
     _tell(report)

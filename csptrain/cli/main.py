@@ -9,6 +9,7 @@ from importlib import import_module
 
 from csptrain import __version__
 from csptrain.cli.arguments import UsageError, unknown
+from csptrain.cli.elsewhere import elsewhere
 from csptrain.errors import CspError
 
 #: First word -> second word -> (module with ``run(argv) -> int``, help in one line).
@@ -21,10 +22,32 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "cfg": {
         "info": ("csptrain.cli.cfg_info", "print the layers of a cfg, their shapes and their cost"),
+        "check": ("csptrain.cli.cfg_check", "report every mistake of cfgs, or repair them"),
+        "adapt": ("csptrain.cli.cfg_adapt", "change classes, anchors or input size of a cfg"),
+        "format": ("csptrain.cli.cfg_format", "write a cfg in canonical layout"),
+        "diff": ("csptrain.cli.cfg_diff", "compare two networks layer by layer"),
+        "graph": ("csptrain.cli.cfg_graph", "draw the network as SVG or PNG"),
+    },
+    "weights": {
+        "info": ("csptrain.cli.weights_info", "print what each layer of a cfg takes from a weights file"),
     },
     "export": {
         "opencv": ("csptrain.cli.export_opencv", "write a cfg and weights that OpenCV 4 computes equally"),
     },
+}
+
+#: Darknet's verbs of one word -> (module, or module:function where it is not ``run``; help in one line).
+WORDS: dict[str, tuple[str, str]] = {
+    "partial": ("csptrain.cli.weights_rewrite:partial", "write the first layers of a weights file"),
+    "average": ("csptrain.cli.weights_rewrite:average", "write the mean of several weights files"),
+    "reset": ("csptrain.cli.weights_rewrite:reset", "move batch statistics into the weights"),
+    "rescale": ("csptrain.cli.weights_rewrite:rescale", "change weights for images in -1..1 to images in 0..1"),
+    "rgbgr": ("csptrain.cli.weights_rewrite:rgbgr", "swap red and blue in the first convolution"),
+    "normalize": ("csptrain.cli.weights_rewrite:normalize", "add neutral batch normalization to weights"),
+    "denormalize": ("csptrain.cli.weights_rewrite:denormalize", "fold batch normalization into the weights"),
+    "statistics": ("csptrain.cli.weights_statistics", "print every tensor of a weights file in numbers"),
+    "ops": ("csptrain.cli.ops", "print the floating point operations of a cfg"),
+    "speed": ("csptrain.cli.speed", "time forward passes of a cfg"),
 }
 
 EXIT_ERROR = 1
@@ -73,22 +96,25 @@ def _dispatch(words: list[str]) -> int:
     if first in _HELP:
         # `csptrain help detector train` is `csptrain detector train --help`.
         return _dispatch([*rest, "--help"]) if rest else _show(_overview(VERBS))
+    if first in WORDS:
+        return _run(WORDS[first][0], rest)
     if first not in VERBS:
-        raise unknown("command", first, [*VERBS, "help", "version"])
+        raise elsewhere(words) or unknown("command", first, [*VERBS, *WORDS, "help", "version"])
     second_words = VERBS[first]
     if not rest:
         raise UsageError(f"'{first}' needs one more word", hint=f"one of: {', '.join(second_words)}")
     if rest[0] in _HELP:
         return _show(_overview({first: second_words}))
     if rest[0] not in second_words:
-        raise unknown(f"{first} command", rest[0], second_words)
+        raise elsewhere(words) or unknown(f"{first} command", rest[0], second_words)
     module, _ = second_words[rest[0]]
     return _run(module, rest[1:])
 
 
-def _run(module: str, argv: list[str]) -> int:
+def _run(place: str, argv: list[str]) -> int:
+    module, _, function = place.partition(":")
     try:
-        return int(import_module(module).run(argv))
+        return int(getattr(import_module(module), function or "run")(argv))
     except SystemExit as stop:  # argparse stops so after --help
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else EXIT_ERROR
 
@@ -98,6 +124,7 @@ def _overview(verbs: dict[str, dict[str, tuple[str, str]]]) -> str:
     for first, second_words in verbs.items():
         lines.extend(f"  {f'{first} {second}':<18}{text}" for second, (_, text) in second_words.items())
     if verbs is VERBS:
+        lines.extend(f"  {word:<18}{text}" for word, (_, text) in WORDS.items())
         lines.append(f"  {'version':<18}print the version")
     lines += ["", "csptrain COMMAND --help tells all about one of them."]
     return "\n".join(lines)

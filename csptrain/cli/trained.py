@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from csptrain.graph import Graph
     from csptrain.network import Network
 
+POINTS = (0, 11, 101)
 SPLITS = ("valid", "test", "train")
 # Starting a worker costs about as much as a core needs for this many small images.
 IMAGES_PER_WORKER = 200
@@ -63,6 +64,20 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def natural(text: str) -> int:
+    """A count that may be 0; raises ArgumentTypeError unless it is an integer of at most nine digits."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise argparse.ArgumentTypeError(f"{text} is no integer from 0 on")
+    return int(text)
+
+
+def recall_points(text: str) -> int:
+    """The rule of average precision; raises ArgumentTypeError unless it is one of ``POINTS``."""
+    if text not in map(str, POINTS):
+        raise argparse.ArgumentTypeError(f"{text} is none of {', '.join(map(str, POINTS))}")
+    return int(text)
+
+
 @dataclass(frozen=True)
 class Trained:
     """A network with its weights on its device, and the data set whose classes it knows."""
@@ -92,8 +107,7 @@ def load_trained(options: argparse.Namespace, verb: str, takes_inputs: bool = Fa
 
     import torch
 
-    from csptrain.formats.weights import load_weights
-    from csptrain.network import Network
+    from csptrain.formats.darknet import fill
 
     data, _ = find_data(files.data, tell)
     for note in data.notes:
@@ -103,9 +117,8 @@ def load_trained(options: argparse.Namespace, verb: str, takes_inputs: bool = Fa
     if options.letter_box:
         graph = dataclasses.replace(graph, net=dataclasses.replace(graph.net, letter_box=1))
     device = pick_device(options.device)
-    network = Network(graph)
-    load_weights(network, files.weights, options.partial)
-    network.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = fill(graph, files.weights, options.partial)
+    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Trained(files, files.weights, data, graph, network, device)
 
 

@@ -13,7 +13,7 @@ from csptrain.datasets.lists import Samples
 from csptrain.evaluate.detection import MAP_NMS, MAP_THRESH, DetectionEvaluator
 from csptrain.graph import Graph
 from csptrain.layers.base import Head
-from csptrain.layers.yolo import Yolo
+from csptrain.layers.masked import MaskedHead
 from csptrain.network import Network
 from csptrain.ops.decode import Detections, concatenate, correct_boxes
 from csptrain.ops.nms import NmsKind, nms_sort
@@ -23,9 +23,9 @@ Detector = Callable[[Tensor, float], list[Detections]]
 
 
 def nms_settings(graph: Graph) -> tuple[NmsKind, float]:
-    """`nms_kind` and `beta_nms` of the last [yolo] layer, as Darknet takes them."""
+    """`nms_kind` and `beta_nms` of the last [yolo] or [Gaussian_yolo] layer, as Darknet takes them."""
     for node in reversed(graph.nodes):
-        if isinstance(node.layer, Yolo):
+        if isinstance(node.layer, MaskedHead):
             return cast(NmsKind, node.layer.nms_kind), node.layer.beta_nms
     return "default", 0.6
 

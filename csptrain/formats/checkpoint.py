@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +27,11 @@ from csptrain.formats.files import write_atomically
 
 FORMAT = "csptrain state 1"
 _META = "meta.json"
+# What reading a broken archive can raise, by the part that is broken.
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, OSError, EOFError, ValueError, LookupError,
+    AttributeError, RuntimeError, OverflowError, MemoryError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,10 +61,14 @@ def load_state(path: str | os.PathLike[str]) -> State:
     if not Path(path).is_file():
         raise WeightsError("no such training state", path=path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        with zipfile.ZipFile(path) as archive:
+            # Checksums first: what is read after them is what was written.
+            if (bad := archive.testzip()) is not None:
+                raise zipfile.BadZipFile(bad)
+        with np.load(path, allow_pickle=False) as members:
+            arrays = {name: members[name] for name in members.files}
         meta = json.loads(arrays.pop(_META).tobytes())
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except _DAMAGE as error:
         raise WeightsError(f"is damaged or no training state ({type(error).__name__})", path=path) from None
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise WeightsError("is no csptrain training state", path=path)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 
 from csptrain import graph
-from csptrain.formats.weights import load_weights, save_weights
+from csptrain.formats.weights import fills_all, load_weights, save_weights
+from csptrain.graph import Graph
 from csptrain.network import Network
 
-__all__ = ["load", "save_weights"]
+__all__ = ["fill", "load", "save_weights"]
 
 
 def load(
@@ -26,7 +27,15 @@ def load(
     Raises:
         CfgError, WeightsError
     """
-    network = Network(graph.load(cfg, lenient))
-    if weights is not None:
-        load_weights(network, weights, partial)
+    planned = graph.load(cfg, lenient)
+    return Network(planned).eval() if weights is None else fill(planned, weights, partial)
+
+
+def fill(planned: Graph, weights: str | os.PathLike[str], partial: bool = False) -> Network:
+    """The network of a graph with the weights of a file; evaluation mode.
+
+    Start weights are drawn only where the file may leave some. Raises WeightsError.
+    """
+    network = Network(planned, draw=not fills_all(planned, weights, partial))
+    load_weights(network, weights, partial)
     return network.eval()

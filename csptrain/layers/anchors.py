@@ -1,4 +1,4 @@
-"""What [yolo] and [region] share: anchors, classes, and the data options that the last head sets for the network."""
+"""What the heads that give boxes share: classes, anchors, and the data options that the last head sets for all."""
 
 from __future__ import annotations
 
@@ -11,25 +11,38 @@ from csptrain.cfg.text import Reading
 from csptrain.layers.base import Head, Shape
 
 MISSING_ANCHOR = 0.5
+MAX_ANCHORS = 4096  # far above any cfg; keeps a typing error from becoming an allocation
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnchorHead(Head):
-    """Options of a head that predicts boxes from anchors; jitter, resize and random hold for the whole network."""
+class BoxHead(Head):
+    """Options of a head that predicts boxes; jitter, resize and random hold for the whole network."""
 
     has_boxes = True
-    box_entries: ClassVar[int] = 5  # x, y, w, h, objectness
 
     classes: int = opt(20, integer)
     num: int = opt(1, integer)
     max: int = opt(200, integer)
-    anchors: tuple[float, ...] | None = opt(None, numbers)
     jitter: float = opt(0.2, number)
     resize: float = opt(1.0, number)
     random: float = opt(0.0, number)
 
     def check(self, reading: Reading) -> None:
         self.positive(reading, classes=self.classes, num=self.num, max=self.max)
+        if self.num > MAX_ANCHORS:
+            raise self.error(f"num={self.num} is more than {MAX_ANCHORS}", "num")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnchorHead(BoxHead):
+    """Options of a head that predicts boxes from anchors."""
+
+    box_entries: ClassVar[int] = 5  # x, y, w, h, objectness
+
+    anchors: tuple[float, ...] | None = opt(None, numbers)
+
+    def check(self, reading: Reading) -> None:
+        super().check(reading)
         if self.anchors is not None and len(self.anchors) != 2 * self.num:
             reading.mistake(
                 self.error(
@@ -40,10 +53,15 @@ class AnchorHead(Head):
             )
 
     @property
+    def anchor_count(self) -> int:
+        """Anchors of the network, of which this head may use some."""
+        return self.num
+
+    @property
     def anchor_pairs(self) -> tuple[tuple[float, float], ...]:
-        """All `num` anchors as (width, height); 0.5 where none is given."""
-        given = (self.anchors or ())[: 2 * self.num]
-        flat = given + (MISSING_ANCHOR,) * (2 * self.num - len(given))
+        """All anchors as (width, height); 0.5 where none is given."""
+        given = (self.anchors or ())[: 2 * self.anchor_count]
+        flat = given + (MISSING_ANCHOR,) * (2 * self.anchor_count - len(given))
         return tuple(zip(flat[0::2], flat[1::2], strict=True))
 
     @property

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
-from csptrain.cfg.fields import integer, number, opt, read_options
+from csptrain.cfg.fields import integer, number, opt, read_options, switched_off
 from csptrain.cfg.text import Reading, Section
 from csptrain.errors import CfgError
 from csptrain.losses.base import HeadLoss
@@ -63,6 +63,12 @@ class Stored:
     name: str
     tensor: Tensor
     mixes: bool = False  # the mixing weights of a shortcut: no convolution, no decay
+    part: str = ""  # of a layer made of others: the one it belongs to
+
+    @property
+    def label(self) -> str:
+        """The name, after that of the part it belongs to."""
+        return f"{self.part} {self.name}" if self.part else self.name
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ class LossContext:
     seen: int
 
 
+UNTRAINED = "it acts in training only, where it is not supported"
 COMMON_INERT = {
     "onlyforward": "Darknet uses it to skip a backward pass in a fine-tuned section",
     "clip": "it exists on Darknet's GPU path only",
@@ -89,11 +96,16 @@ class Layer(ABC):
 
     kind: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
+    #: Keys that change no number here, with the reason.
     inert: ClassVar[dict[str, str]] = {}
+    #: Keys that change the numbers of the training only and are not computed there.
+    untrained: ClassVar[frozenset[str]] = frozenset()
+    #: Keys that change the numbers and are not computed, with the reason.
     refused: ClassVar[dict[str, str]] = {}
 
     index: int
     section: Section = dataclasses.field(repr=False)
+    time_steps: int = 1  # of [net]: rows of a mini-batch that belong to one sequence
     learning_rate: float = opt(1.0, number)
     stopbackward: int = opt(0, integer)
     dont_update: int = opt(0, integer)
@@ -102,13 +114,19 @@ class Layer(ABC):
     dontload: int = opt(0, integer)
 
     @classmethod
-    def read(cls, index: int, section: Section, reading: Reading) -> Layer:
+    def read(cls, index: int, section: Section, reading: Reading, time_steps: int = 1) -> Layer:
         """The typed layer of a section; raises CfgError for options that cannot be."""
-        inert = {**COMMON_INERT, **cls.inert}
+        inert = {**COMMON_INERT, **dict.fromkeys(cls.untrained, UNTRAINED), **cls.inert}
         values = read_options(cls, section, reading, inert, cls.refused)
-        layer = cls(index=index, section=section, **values)
+        layer = cls(index=index, section=section, time_steps=time_steps, **values)
         layer.check(reading)
         return layer
+
+    def refuse_training(self) -> None:
+        """Raise CfgError when an option asks for a way of training that is not computed here."""
+        for option in self.section.options:
+            if option.key in self.untrained and not switched_off(option.value):
+                raise self.error(f"{option.key}={option.value} is not supported in training", option.key)
 
     def check(self, reading: Reading) -> None:
         """Refuse option values that no shape can make sense of; raises CfgError."""
@@ -116,6 +134,20 @@ class Layer(ABC):
     def sources(self) -> tuple[int, ...]:
         """Indices of the layers whose outputs are read; -1 is the image."""
         return (self.index - 1,)
+
+    @property
+    def donor(self) -> int | None:
+        """Index of an earlier layer whose tensors this one uses instead of its own, or None."""
+        return None
+
+    def check_donor(self, inputs: Sequence[Shape], donor: Layer, donor_inputs: Sequence[Shape]) -> None:
+        """Raise CfgError where the tensors of the ``donor`` do not fit this layer."""
+
+    def complete(self, module: nn.Module, modules: Sequence[nn.Module], inputs: Sequence[Shape]) -> None:
+        """Finish the built module where it needs more than its shapes: other layers' modules, or a file.
+
+        Raises CfgError for a file that is not there or does not fit.
+        """
 
     @abstractmethod
     def shape(self, inputs: Sequence[Shape]) -> Shape:

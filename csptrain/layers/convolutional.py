@@ -12,59 +12,84 @@ from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, opt, word
 from csptrain.cfg.text import Reading
-from csptrain.layers.base import MAX_CHANNELS, Cost, Shape, Stored
+from csptrain.layers.base import MAX_CHANNELS, Cost, Layer, Shape, Stored
 from csptrain.layers.batchnorm import BatchNorm
-from csptrain.layers.strided import Strided
+from csptrain.layers.strided import Antialiased
 from csptrain.layers.target import Blob, NoEquivalent, Target
 from csptrain.ops.activation import ACTIVATIONS, activation
+from csptrain.ops.binary import binary_weights, signs
+
+NO_SHARE = -1000000000
 
 
 class ConvolutionModule(nn.Module):
-    """Convolution, then batch normalization or bias, then activation; [N, C, H, W] in and out."""
+    """Convolution, then batch normalization or bias, then activation and blur; [N, C, H, W] in and out."""
 
     def __init__(self, layer: Convolutional, channels: int) -> None:
         super().__init__()
         size, groups = layer.size, layer.groups
-        self.stride = layer.strides
+        self.stride = layer.own_strides
         self.padding = layer.padding_pixels * layer.dilation_used
         self.dilation = layer.dilation_used
         self.groups = groups
         self.activation = layer.activation
         self.weight = nn.Parameter(torch.empty(layer.filters, channels // groups, size, size))
-        self.norm = BatchNorm(layer.filters) if layer.batch_normalize else None
-        self.bias = None if layer.batch_normalize else nn.Parameter(torch.zeros(layer.filters))
+        self.norm = BatchNorm(layer.filters) if layer.normalized else None
+        self.bias = None if layer.normalized else nn.Parameter(torch.zeros(layer.filters))
+        self.blur = layer.blur
+        self.binary = bool(layer.binary or layer.xnor)
+        self.binary_input = bool(layer.xnor)
+        self.borrows = False
+
+    def borrow(self, donor: ConvolutionModule) -> None:
+        """Use the weights, biases, scales and rolling statistics of another convolution."""
+        self.weight, self.norm, self.bias = donor.weight, donor.norm, donor.bias
+        self.borrows = True
 
     def initialize(self, generator: torch.Generator) -> None:
         """Draw Darknet's start: uniform in +-sqrt(2 / fan_in), biases 0, scales 1."""
+        if self.borrows:
+            return
         reach = sqrt(2.0 / self.weight[0].numel())
         with torch.no_grad():
             self.weight.uniform_(-reach, reach, generator=generator)
 
+    @property
+    def kernel(self) -> Tensor:
+        """The weights that are convolved with: [filters, C / groups, size, size]."""
+        return binary_weights(self.weight) if self.binary else self.weight
+
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, filters, H', W']."""
-        y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        if self.binary_input:
+            x = signs(x)
+        y = F.conv2d(x, self.kernel, self.bias, self.stride, self.padding, self.dilation, self.groups)
         if self.norm is not None:
             y = self.norm(y)
         # Mish and swish keep their input for the gradient; the others may work in place.
-        return activation(self.activation, in_place=True)(y)
+        y = activation(self.activation, in_place=True)(y)
+        return y if self.blur is None else self.blur(y)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Convolutional(Strided):
-    """Options of [convolutional]."""
+class Convolutional(Antialiased):
+    """Options of [convolutional]; xnor=1 binarizes weights and input, binary=1 weights alone.
+
+    Differs: two layers that share tensors have their own batch statistics in training, so that both get the right
+    gradient; Darknet's later layer overwrites those of the earlier one.
+    """
 
     kind = "convolutional"
     aliases = ("conv",)
     inert = {
-        "grad_centr": "gradient centralization exists on Darknet's GPU path only and is not computed here",
+        "bin_output": "it is about the memory between two xnor layers, not about numbers",
+        "angle": "it belongs to rotate=1",
     }
+    untrained = frozenset("cbn assisted_excitation sway rotate stretch stretch_sway dot reverse grad_centr".split())
     refused = {
-        key: "0"
-        for key in (
-            "xnor cbn antialiasing assisted_excitation binary bin_output sway rotate stretch stretch_sway flipped dot "
-            "angle reverse coordconv"
-        ).split()
-    } | {"share_index": "-1000000000"}
+        "coordconv": "it writes coordinates over three output channels, on Darknet's GPU path only",
+        "flipped": "it says that an old weights file holds this layer transposed",
+    }
 
     filters: int = opt(1, integer)
     groups: int = opt(1, integer)
@@ -74,6 +99,20 @@ class Convolutional(Strided):
     padding: int = opt(0, integer)
     activation: str = opt("logistic", word("relu", *ACTIVATIONS))
     batch_normalize: int = opt(0, integer)
+    cbn: int = opt(0, integer)
+    share_index: int = opt(NO_SHARE, integer)
+    xnor: int = opt(0, integer)
+    binary: int = opt(0, integer)
+
+    @property
+    def normalized(self) -> bool:
+        """Whether there is batch normalization; cbn is one that trains otherwise."""
+        return bool(self.batch_normalize or self.cbn)
+
+    @property
+    def donor(self) -> int | None:
+        # Darknet takes every negative number but its default as relative.
+        return None if self.share_index == NO_SHARE else self.resolve((self.share_index,), "share_index")[0]
 
     @property
     def padding_pixels(self) -> int:
@@ -86,6 +125,7 @@ class Convolutional(Strided):
         return 1 if self.size == 1 else self.dilation
 
     def check(self, reading: Reading) -> None:
+        super().check(reading)
         self.positive(
             reading,
             filters=self.filters,
@@ -94,6 +134,7 @@ class Convolutional(Strided):
             stride=self.stride,
             dilation=self.dilation,
         )
+        _ = self.donor  # a reference that leads nowhere
         if self.padding < 0:
             raise self.error(f"padding={self.padding} is negative", "padding")
         if self.filters > MAX_CHANNELS:
@@ -101,11 +142,38 @@ class Convolutional(Strided):
         if self.filters % self.groups:
             raise self.error(f"filters={self.filters} is no multiple of groups={self.groups}", "filters")
 
+    def check_donor(self, inputs: Sequence[Shape], donor: Layer, donor_inputs: Sequence[Shape]) -> None:
+        if not isinstance(donor, Convolutional):
+            raise self.error(f"share_index={self.share_index} is a [{donor.kind}]", "share_index")
+        for what, own, other in (
+            ("filters", self.filters, donor.filters),
+            ("size", self.size, donor.size),
+            ("groups", self.groups, donor.groups),
+            ("input channels", inputs[0].c, donor_inputs[0].c),
+            ("batch_normalize", self.normalized, donor.normalized),
+        ):
+            if own != other:
+                raise self.error(
+                    f"share_index={self.share_index}: layer {donor.index} has {what} {int(other)}, this one {int(own)}",
+                    "share_index",
+                )
+
+    def complete(self, module: nn.Module, modules: Sequence[nn.Module], inputs: Sequence[Shape]) -> None:
+        if self.donor is not None:
+            donor = modules[self.donor]
+            assert isinstance(module, ConvolutionModule) and isinstance(donor, ConvolutionModule)
+            module.borrow(donor)
+
     def shape(self, inputs: Sequence[Shape]) -> Shape:
+        sharp = self.sharp(inputs)
+        return sharp if self.blur is None else self.blur.shape(self, sharp)
+
+    def sharp(self, inputs: Sequence[Shape]) -> Shape:
+        """The shape before the blur of `antialiasing`; raises CfgError."""
         image = inputs[0]
         if image.c % self.groups:
             raise self.error(f"{image.c} input channels are no multiple of groups={self.groups}", "groups")
-        down, right = self.strides
+        down, right = self.own_strides
         padding = 2 * self.padding_pixels
         h = self.window(image.h, padding, self.size, down)
         w = self.window(image.w, padding, self.size, right)
@@ -126,6 +194,8 @@ class Convolutional(Strided):
 
     def stored(self, module: nn.Module) -> list[Stored]:
         assert isinstance(module, ConvolutionModule)
+        if self.donor is not None:
+            return []
         weights = Stored("weights", module.weight)
         if module.norm is None:
             assert module.bias is not None
@@ -133,9 +203,10 @@ class Convolutional(Strided):
         return [*module.norm.stored(), weights]
 
     def cost(self, inputs: Sequence[Shape], output: Shape) -> Cost:
-        dense = 2 * inputs[0].c * self.size * self.size * output.outputs
-        # `darknet ops` does not know groups.
-        return Cost(darknet=dense // self.groups, operations=dense, paper=dense // self.groups)
+        dense = 2 * inputs[0].c * self.size * self.size * self.sharp(inputs).outputs
+        grouped = dense // self.groups
+        # A binary multiply-add is counted as a thirty-second; `darknet ops` knows neither that nor groups.
+        return Cost(darknet=grouped / 32 if self.xnor else grouped, operations=dense, paper=grouped)
 
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         groups = f"/{self.groups:4d} " if self.groups > 1 else "      "
@@ -144,10 +215,12 @@ class Convolutional(Strided):
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
         assert isinstance(module, ConvolutionModule)
-        down, right = self.strides
+        if self.xnor:
+            raise NoEquivalent("OpenCV knows no binarized input", "xnor")
+        down, right = self.own_strides
         if down != right:
             raise NoEquivalent(f"stride_y={down} and stride_x={right} differ", "stride_x")
-        weight: Tensor = module.weight
+        weight: Tensor = module.kernel
         bias: Tensor | None = module.bias
         if module.norm is not None:
             weight, bias = module.norm.fold(weight)
@@ -157,7 +230,7 @@ class Convolutional(Strided):
             spread = weight.new_zeros(*weight.shape[:2], reach, reach)
             spread[:, :, ::step, ::step] = weight
             weight = spread
-        return target.convolution(
+        y = target.convolution(
             inputs[0],
             weight,
             bias,
@@ -166,3 +239,4 @@ class Convolutional(Strided):
             groups=self.groups,
             activation=self.activation,
         )
+        return y if self.blur is None else self.blur.lower(target, y)

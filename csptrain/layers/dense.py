@@ -111,7 +111,7 @@ class Dropout(Layer):
     """
 
     kind = "dropout"
-    refused = {"dropblock": "0"}
+    untrained = frozenset({"dropblock"})
     inert = {
         "dropblock_size_rel": "it belongs to dropblock=1",
         "dropblock_size_abs": "it belongs to dropblock=1",

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, opt
 from csptrain.cfg.text import Reading
+from csptrain.layers.antialias import Blur
 from csptrain.layers.base import Cost, Layer, Shape
 from csptrain.layers.piecewise import through
-from csptrain.layers.strided import Strided
+from csptrain.layers.strided import Antialiased, Strided
 from csptrain.layers.target import Blob, NoEquivalent, Target
 
 
@@ -36,14 +37,19 @@ class Window:
 
 
 class MaxPoolModule(nn.Module):
-    """Max over windows; padding never wins; [N, C, H, W] -> [N, C, H', W']."""
+    """Max over windows, then blur; padding never wins; [N, C, H, W] -> [N, C, H', W']."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, blur: Blur | None = None) -> None:
         super().__init__()
         self.window = window
+        self.blur = blur
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, C, H', W']."""
+        y = self._largest(x)
+        return y if self.blur is None else self.blur(y)
+
+    def _largest(self, x: Tensor) -> Tensor:
         window = self.window
         left, right, top, bottom = window.margins(x.shape[2], x.shape[3])
         if left == right == top == bottom and 2 * left <= window.size:
@@ -119,12 +125,13 @@ class LocalAvgPool(Strided):
         return self.window_size - 1 if self.padding == -1 else self.padding
 
     def check(self, reading: Reading) -> None:
+        super().check(reading)
         self.positive(reading, size=self.window_size, stride=self.stride)
         if self.total_padding < 0:
             raise self.error(f"padding={self.padding} is negative", "padding")
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
-        image, (down, right) = inputs[0], self.strides
+        image, (down, right) = inputs[0], self.own_strides
         h = self.window(image.h, self.total_padding, self.window_size, down)
         w = self.window(image.w, self.total_padding, self.window_size, right)
         return Shape(image.c, h, w)
@@ -132,10 +139,13 @@ class LocalAvgPool(Strided):
     @property
     def sliding(self) -> Window:
         """The window and how it moves."""
-        return Window(self.window_size, self.strides, self.total_padding)
+        return Window(self.window_size, self.own_strides, self.total_padding)
 
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
         return LocalAveragePoolModule(self.sliding)
+
+    def cost(self, inputs: Sequence[Shape], output: Shape) -> Cost:
+        return Cost(darknet=self.window_size * self.window_size * output.outputs)
 
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         return f"{'':11s}{self.window_size:2d} x{self.window_size:2d}/{self.stride_text:>2s}   "
@@ -143,7 +153,7 @@ class LocalAvgPool(Strided):
     @property
     def stride_used(self) -> int:
         """The stride of both directions; raises NoEquivalent where they differ, which OpenCV ignores."""
-        down, right = self.strides
+        down, right = self.own_strides
         if down != right:
             raise NoEquivalent(f"stride_y={down} and stride_x={right} differ", "stride_x")
         return down
@@ -170,13 +180,12 @@ class LocalAvgPool(Strided):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaxPool(LocalAvgPool):
+class MaxPool(LocalAvgPool, Antialiased):
     """Options of [maxpool]; maxpool_depth=1 makes it a maxout over channels."""
 
     kind = "maxpool"
     aliases = ("max",)
     inert = {"maxpool_zero_nonmax": "it zeroes what is not a maximum in place, for experiments on Darknet's CPU path"}
-    refused = {"antialiasing": "0"}
 
     maxpool_depth: int = opt(0, integer)
     out_channels: int = opt(1, integer)
@@ -185,10 +194,13 @@ class MaxPool(LocalAvgPool):
         super().check(reading)
         if self.maxpool_depth:
             self.positive(reading, out_channels=self.out_channels)
+            if self.antialiasing:
+                raise self.error("antialiasing= with maxpool_depth=1 is not supported", "antialiasing")
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         if not self.maxpool_depth:
-            return super().shape(inputs)
+            sharp = super().shape(inputs)
+            return sharp if self.blur is None else self.blur.shape(self, sharp)
         image = inputs[0]
         if self.out_channels > image.c:
             raise self.error(f"out_channels={self.out_channels} of {image.c} input channels", "out_channels")
@@ -197,12 +209,12 @@ class MaxPool(LocalAvgPool):
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
         if self.maxpool_depth:
             return MaxoutModule(inputs[0].c, self.out_channels)
-        return MaxPoolModule(self.sliding)
+        return MaxPoolModule(self.sliding, self.blur)
 
     def cost(self, inputs: Sequence[Shape], output: Shape) -> Cost:
         if self.maxpool_depth:
             return Cost(darknet=inputs[0].outputs, paper=inputs[0].outputs)
-        operations = self.window_size * self.window_size * output.outputs
+        operations = self.window_size * self.window_size * super().shape(inputs).outputs
         return Cost(darknet=operations, paper=operations)
 
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
@@ -210,7 +222,8 @@ class MaxPool(LocalAvgPool):
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
         if not self.maxpool_depth:
-            return target.maxpool(inputs[0], self.window_size, self.stride_used, self.total_padding)
+            y = target.maxpool(inputs[0], self.window_size, self.stride_used, self.total_padding)
+            return y if self.blur is None else self.blur.lower(target, y)
         return self._lower_maxout(target, target.held(inputs[0]))
 
     def _lower_maxout(self, target: Target, x: Blob) -> Blob:

@@ -56,6 +56,7 @@ class Route(Layer):
                 raise self.error(
                     f"layer {source} is {shape} and layer {self.sources()[0]} is {first}: the maps differ in size",
                     "layers",
+                    "bring them to one size with [upsample] or [maxpool]",
                 )
         return Shape(sum(shape.c // self.groups for shape in inputs), first.h, first.w)
 

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from csptrain.cfg.fields import integer, number, opt, word
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Head, LossContext, Shape
+from csptrain.layers.hierarchy import HierarchyHead, HierarchyModule
 from csptrain.layers.target import Blob, NoEquivalent, Target
 from csptrain.losses.base import HeadLoss
 from csptrain.losses.classify import distance_loss, softmax_loss
 
 
-class SoftmaxModule(nn.Module):
-    """Softmax over the whole input vector of an image, in contiguous groups."""
+class SoftmaxModule(HierarchyModule):
+    """Softmax over the whole input vector of an image, in contiguous groups or among the siblings of a tree."""
 
     def __init__(self, groups: int, temperature: float) -> None:
         super().__init__()
@@ -26,8 +27,18 @@ class SoftmaxModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] -> the same shape."""
-        logits = x.float().reshape(len(x), self.groups, -1) / self.temperature
-        return torch.softmax(logits, 2).reshape(x.shape)
+        return self.probabilities(x.float().flatten(1), self._in_groups).reshape(x.shape)
+
+    def _in_groups(self, logits: Tensor) -> Tensor:
+        return torch.softmax(logits.unflatten(1, (self.groups, -1)) / self.temperature, 2)
+
+
+class SpatialSoftmaxModule(nn.Module):
+    """Softmax over the channels of each pixel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> the same shape."""
+        return torch.softmax(x.float(), 1)
 
 
 class CostModule(nn.Module):
@@ -39,22 +50,23 @@ class CostModule(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Softmax(Head):
-    """Options of [softmax]."""
+class Softmax(HierarchyHead):
+    """Options of [softmax]; spatial=1 acts as on Darknet's GPU path, without groups and temperature."""
 
     kind = "softmax"
     aliases = ("soft",)
-    refused = {"tree": ""}
-    inert = {"spatial": "one softmax over the whole map is computed, as Darknet's CPU path does"}
 
     groups: int = opt(1, integer)
     temperature: float = opt(1.0, number)
+    spatial: int = opt(0, integer)
     noloss: int = opt(0, integer)
 
     def check(self, reading: Reading) -> None:
         self.positive(reading, groups=self.groups)
         if self.temperature == 0:
             raise self.error("temperature=0", "temperature", "legal: any other number")
+        if self.spatial and (self.groups > 1 or self.temperature != 1 or self.tree):
+            raise self.error("spatial=1 with groups=, temperature= or tree= is not supported", "spatial")
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         if inputs[0].outputs % self.groups:
@@ -62,7 +74,11 @@ class Softmax(Head):
         return inputs[0]
 
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
-        return SoftmaxModule(self.groups, self.temperature)
+        return SpatialSoftmaxModule() if self.spatial else SoftmaxModule(self.groups, self.temperature)
+
+    def complete(self, module: nn.Module, modules: Sequence[nn.Module], inputs: Sequence[Shape]) -> None:
+        if isinstance(module, SoftmaxModule):
+            module.tree = self.hierarchy(inputs[0].outputs)
 
     def loss(self, inputs: Sequence[Tensor], output: Tensor, truth: Tensor, context: LossContext) -> HeadLoss:
         return softmax_loss(output, truth)
@@ -73,7 +89,9 @@ class Softmax(Head):
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
         x = inputs[0]
-        if x.shape.h * x.shape.w > 1:
+        if self.tree:
+            raise NoEquivalent("OpenCV has no softmax among the siblings of a tree", "tree")
+        if x.shape.h * x.shape.w > 1 and not self.spatial:
             raise NoEquivalent("OpenCV's softmax of a map is one for each pixel, Darknet's is one for all")
         if self.groups > 1:
             raise NoEquivalent("OpenCV has no softmax in groups", "groups")

@@ -160,9 +160,12 @@ class Target:
         return self._emit("reorg", shape, {"stride": stride})
 
     def softmax(self, x: Blob) -> Blob:
-        """Softmax over channels."""
+        """Softmax over channels, for each pixel."""
         self._follow(x)
-        return self._emit("softmax", x.shape, {"groups": 1})
+        options: dict[str, Value] = {"groups": 1}
+        if x.shape.h * x.shape.w > 1:
+            options["spatial"] = 1
+        return self._emit("softmax", x.shape, options)
 
     def head(self, kind: str, x: Blob, options: dict[str, Value]) -> None:
         """A [yolo] or [region]. OpenCV zeroes scores below its thresh=, which Darknet does not have: it is set to 0."""

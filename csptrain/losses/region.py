@@ -16,6 +16,7 @@ from torch import Tensor
 from csptrain.losses import assign
 from csptrain.losses.base import HeadLoss
 from csptrain.ops import boxes
+from csptrain.ops.tree import Tree, tree_softmax
 
 PRIOR_IMAGES = 12800
 _PRIOR_SCALE = 0.01
@@ -46,17 +47,19 @@ class RegionSpec:
 
 
 @torch.no_grad()
-def region_activate(raw: Tensor, spec: RegionSpec) -> Tensor:
+def region_activate(raw: Tensor, spec: RegionSpec, tree: Tree | None = None) -> Tensor:
     """Output `[N, H*W*A*E]` of the [region] layer from the raw map `[N, A*E, H, W]`, `raw` untouched.
 
     Laid out (row, column, anchor, entry). Objectness is logistic; classes are a softmax with `softmax=1`,
-    else raw; x, y, w, h stay raw.
+    else raw; with a ``tree`` they are a softmax among siblings. x, y, w, h stay raw.
     """
     entries = spec.coords + 1 + spec.classes
     rows: Tensor = raw.flatten(2).transpose(1, 2).clone(memory_format=torch.contiguous_format)
     rows = rows.unflatten(2, (len(spec.anchors), entries))
     rows[..., spec.coords].sigmoid_()
-    if spec.softmax:
+    if tree is not None:
+        rows[..., spec.coords + 1 :] = tree_softmax(rows[..., spec.coords + 1 :], tree)
+    elif spec.softmax:
         rows[..., spec.coords + 1 :] = rows[..., spec.coords + 1 :].softmax(-1)
     return rows.flatten(1)
 

@@ -18,8 +18,6 @@ from csptrain.ops import boxes
 
 __all__ = ["YoloSpec", "yolo_activate", "yolo_loss"]
 
-_CLASS_SEEN = 0.25
-
 
 @torch.no_grad()
 def yolo_loss(output: Tensor, truth: Tensor, spec: YoloSpec, net_width: int, net_height: int) -> HeadLoss:
@@ -32,7 +30,7 @@ def yolo_loss(output: Tensor, truth: Tensor, spec: YoloSpec, net_width: int, net
     head = Head(output.float(), spec, net_width, net_height)
     truths = assign.read_truths(truth.to(output.device), spec.classes, spec.max)
     objectness, positives = _judge_predictions(head, truths)
-    assigned = _assign_truths(head, truths)
+    assigned = assign_truths(head, truths)
     cells = Cells(head, torch.cat((positives.key, assigned.key)), objectness)
     cells.set_positives(positives)
     cells.add_objects(assigned)
@@ -50,25 +48,31 @@ def _judge_predictions(head: Head, truths: assign.Truths) -> tuple[Tensor, Assig
     best = assign.best_overlap(predicted, truths)
     delta = objectness * -spec.obj_normalizer
     over = (best > spec.ignore_thresh).flatten().nonzero().squeeze(1)
-    over = over[(head.rows(over)[:, 5:] > _CLASS_SEEN).any(1)]
+    over = over[head.any_class_seen(over)]
     if spec.objectness_smooth:
         pulled = spec.obj_normalizer * (best.flatten()[over] - objectness.flatten()[over])
         delta.view(-1)[over] = torch.maximum(delta.flatten()[over], pulled)
     else:
         delta.view(-1)[over] = 0.0
     key = (best > spec.truth_thresh).flatten().nonzero().squeeze(1)
-    overlap = best.flatten()[key]
-    goal = overlap**2 if spec.objectness_smooth else 1.0
+    positives = meet_best(head, truths, predicted, best, key)
+    goal = positives.overlap**2 if spec.objectness_smooth else 1.0
     delta.view(-1)[key] = spec.obj_normalizer * (goal - objectness.flatten()[key])
+    return delta, positives
+
+
+def meet_best(head: Head, truths: assign.Truths, predicted: Tensor, best: Tensor, key: Tensor) -> Assignments:
+    """Predictions `[K]` (boxes of all `[N, P, 4]`, best overlaps `[N, P]`) with the truth each overlaps most."""
+    overlap = best.flatten()[key]
     if key.numel() == 0:
-        return delta, Assignments(key, predicted.new_zeros(0, 4), key, overlap)
+        return Assignments(key, predicted.new_zeros(0, 4), key, overlap)
     image = key // head.predictions
     candidates = truths.boxes[image]
     chosen = boxes.iou(predicted.flatten(0, 1)[key, None], candidates).argmax(1)
-    return delta, Assignments(key, truths.boxes[image, chosen], truths.labels[image, chosen], overlap)
+    return Assignments(key, truths.boxes[image, chosen], truths.labels[image, chosen], overlap)
 
 
-def _assign_truths(head: Head, truths: assign.Truths) -> Assignments:
+def assign_truths(head: Head, truths: assign.Truths) -> Assignments:
     """Pass 2, the choice: each truth's best anchor, and with `iou_thresh` < 1 all alike mask anchors."""
     spec = head.spec
     found = assign.objects(truths)
@@ -81,7 +85,7 @@ def _assign_truths(head: Head, truths: assign.Truths) -> Assignments:
         wanted = wanted | alike
     which, position = wanted.nonzero(as_tuple=True)
     box = found.box[which]
-    column, row = assign.cell_of(box, head.width, head.height)
+    column, row = head.cell_of(box)
     prediction = position * head.cells + row * head.width + column
     key = found.image[which] * head.predictions + prediction
     return Assignments(key, box, found.label[which], box.new_zeros(len(box)))

@@ -51,7 +51,7 @@ class Cells:
         slot = self.slots(meeting)
         rows = self.values[slot]
         self.box[slot] = _box_delta(self.head, rows, meeting)
-        full, _ = _class_delta(self.head, rows[:, 5:], meeting.label)
+        full, _ = class_delta(self.head, rows[:, 5:], meeting.label)
         self.classes[slot] = full
         if self.head.spec.objectness_smooth:
             own = rows[:, 5:].gather(1, meeting.label.unsqueeze(1)).squeeze(1)
@@ -63,7 +63,7 @@ class Cells:
         slots = self.slots(meeting)
         rows = self.values[slots]
         box = _box_delta(self.head, rows, meeting)
-        full, further = _class_delta(self.head, rows[:, 5:], meeting.label)
+        full, further = class_delta(self.head, rows[:, 5:], meeting.label)
         weight = self.head.class_weights[meeting.label] * spec.obj_normalizer
         objectness = weight * (1 - rows[:, 4].nan_to_num(0.0, 0.0, 0.0))
         for turn in assign.rounds(meeting.key):
@@ -97,7 +97,7 @@ class Cells:
         return delta.view(len(delta), -1, head.height, head.width)
 
 
-def _class_delta(head: Head, probability: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+def class_delta(head: Head, probability: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
     """Class deltas of a first truth `[K, C]` and of a further one of a new class in the cell `[K]`."""
     spec = head.spec
     index = label.unsqueeze(1)

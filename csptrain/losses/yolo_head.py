@@ -12,7 +12,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from csptrain.losses import assign
+
 FLOAT_MAX = 3.4028234663852886e38
+_CLASS_SEEN = 0.25
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,14 @@ class Head:
         """All entries `[K, 5+C]` of the predictions with the given keys."""
         image, position, cell = self.locate(key)
         return self.values[image, position, :, cell]
+
+    def any_class_seen(self, key: Tensor) -> Tensor:
+        """Whether any class is likely `[K]` bool in the predictions with the given keys."""
+        return (self.rows(key)[:, 5:] > _CLASS_SEEN).any(1)
+
+    def cell_of(self, box: Tensor) -> tuple[Tensor, Tensor]:
+        """Column and row `[K]` int64 of the cells that answer for boxes `[K, 4]`."""
+        return assign.cell_of(box, self.width, self.height)
 
     def all_boxes(self) -> Tensor:
         """Boxes `[N, P, 4]` of every prediction, relative to the image."""

@@ -58,7 +58,8 @@ ACTIVATIONS: dict[str, Activation] = {
     "revleaky": lambda x: F.leaky_relu(x, 0.1),
     "ramp": lambda x: torch.relu(x) + 0.1 * x,
     "elu": F.elu,
-    "selu": lambda x: torch.where(x >= 0, 1.0507 * x, 1.0507 * 1.6732 * torch.expm1(x)),
+    # Limited, because the branch not taken must not overflow either: its gradient would be NaN.
+    "selu": lambda x: torch.where(x >= 0, 1.0507 * x, 1.0507 * 1.6732 * torch.expm1(x.clamp(max=0))),
     "gelu": lambda x: F.gelu(x, approximate="tanh"),
     "tanh": torch.tanh,
     "swish": F.silu,

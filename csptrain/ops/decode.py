@@ -124,6 +124,31 @@ def decode_region(
     return [Detections(boxes[n].reshape(-1, 4), ones.copy(), prob[n].reshape(-1, classes)) for n in range(batch)]
 
 
+def decode_grid(output: Tensor, side: int, number: int, classes: int, square: bool, thresh: float) -> list[Detections]:
+    """Every prediction of a [detection] head (YOLOv1), one ``Detections`` per image, relative to the input.
+
+    ``output`` [N, side * side * (classes + 5 * number)] holds the class probabilities of all cells, then the
+    objectness of all boxes, then x y (in cells, from the cell's corner) w h (in images, their roots with ``square``).
+    ``thresh`` clears class probabilities only.
+
+    Source: Darknet behaviour.
+    """
+    cells = side * side
+    found = output.detach().float().cpu().numpy()
+    ends = np.cumsum((cells * classes, cells * number))
+    kinds, objectness, places = np.split(found, ends, axis=1)
+    places = places.reshape(-1, cells, number, 4)
+    cell = np.arange(cells)
+    corner = np.stack((cell % side, cell // side), axis=1).astype(np.float32)[:, None]
+    sizes = places[..., 2:] ** 2 if square else places[..., 2:]
+    boxes = np.concatenate(((places[..., :2] + corner) / np.float32(side), sizes), axis=3).reshape(len(found), -1, 4)
+    each = np.repeat(kinds.reshape(-1, cells, classes), number, axis=1)
+    return [
+        Detections(boxes[n], objectness[n].copy(), _class_probabilities(objectness[n], each[n], _as_float32(thresh)))
+        for n in range(len(found))
+    ]
+
+
 def correct_boxes(
     boxes: FloatArray,
     image_width: int,

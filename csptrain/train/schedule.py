@@ -11,12 +11,20 @@ from collections.abc import Callable
 
 from csptrain.net import Net
 
+LARGEST_EXPONENT = 700.0  # of e, in float64
+
 
 def rate(net: Net, iteration: int) -> float:
-    """Learning rate of ``iteration``: burn-in first, then the policy."""
-    if iteration < net.burn_in:
-        return net.learning_rate * math.pow(iteration / net.burn_in, net.power)
-    return _POLICIES[net.policy](net, iteration)
+    """Learning rate of ``iteration``: burn-in first, then the policy.
+
+    Raises CfgError for one that grows beyond all numbers.
+    """
+    try:
+        if iteration < net.burn_in:
+            return net.learning_rate * math.pow(iteration / net.burn_in, net.power)
+        return _POLICIES[net.policy](net, iteration)
+    except (OverflowError, ValueError):
+        raise net.section.error(f"policy={net.policy} gives no rate at iteration {iteration}", "policy") from None
 
 
 def sequential_subdivisions(net: Net, iteration: int) -> int:
@@ -52,6 +60,10 @@ def _sgdr(net: Net, iteration: int) -> float:
     return low + (net.learning_rate - low) / 2 * (1 + math.cos(turn))
 
 
+def _sigmoid(net: Net, iteration: int) -> float:
+    return net.learning_rate / (1 + math.exp(min(net.gamma * (iteration - net.step), LARGEST_EXPONENT)))
+
+
 def _random(net: Net, iteration: int) -> float:
     return net.learning_rate * math.pow(random.Random(iteration).random(), net.power)
 
@@ -62,7 +74,7 @@ _POLICIES: dict[str, Callable[[Net, int], float]] = {
     "steps": _steps,
     "exp": lambda net, iteration: net.learning_rate * net.gamma**iteration,
     "poly": _poly,
-    "sigmoid": lambda net, iteration: net.learning_rate / (1 + math.exp(net.gamma * (iteration - net.step))),
+    "sigmoid": _sigmoid,
     "sgdr": _sgdr,
     "random": _random,
 }

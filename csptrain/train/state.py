@@ -37,6 +37,8 @@ def fingerprint(cfg: str) -> str:
 def save(path: Path, trainer: Trainer, progress: Progress, cfg: str) -> None:
     """Write the full state: weights, rolling statistics, momentum buffers, counters, torch's random state."""
     tensors: dict[str, Tensor] = {"rng": torch.get_rng_state()}
+    if trainer.device.type == "cuda":
+        tensors["rng_cuda"] = torch.cuda.get_rng_state(trainer.device)
     for index, layer in enumerate(trainer.network.stored()):
         tensors.update({f"layer.{index}.{stored.name}": stored.tensor for stored in layer})
     for index, buffer in enumerate(trainer.optimizer.state()):
@@ -78,6 +80,8 @@ def restore(path: Path, trainer: Trainer, cfg: str) -> Progress:
             norm.batches = int(batches)
         trainer.network.seen = int(state.meta["seen"])
         torch.set_rng_state(state.tensors["rng"])
+        if trainer.device.type == "cuda" and "rng_cuda" in state.tensors:
+            torch.cuda.set_rng_state(state.tensors["rng_cuda"], trainer.device)
         return Progress(
             int(state.meta["iteration"]),
             float(state.meta["avg_loss"]),

@@ -65,9 +65,9 @@ RECIPES: dict[str, Recipe] = {
     "csppeleenet-efm-sam-bccd": Recipe(
         "CSPPeleeNet with EFM and spatial attention, set up for the 364 blood cell images of BCCD",
         "an example of one's own data: docs/experiments.md has what it reaches",
-        224,
+        256,
         3,
-        short_cosine(batch=32, iterations=1280, learning_rate="0.003", burn_in=60),
+        short_cosine(batch=32, iterations=1000, learning_rate="0.003", burn_in=60),
         lambda cfg, classes: efm(cfg, csp_peleenet(cfg), BoxHeads(classes, CELL_ANCHORS, CELL_HEAD), sam=True),
     ),
     "csresnext50": Recipe(

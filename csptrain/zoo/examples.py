@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from csptrain.zoo.training import Options, Training
 
-# Blood cells of the BCCD set in an input of 224 x 224: platelets below 20 pixels, red cells around 45, white around 80.
-CELL_ANCHORS = (13, 17, 22, 30, 30, 40, 39, 37, 34, 50, 43, 47, 52, 62, 72, 95, 95, 80)
+# Blood cells of the BCCD set in an input of 256 x 256: platelets below 25 pixels, red cells around 50, white around 90.
+CELL_ANCHORS = (15, 19, 25, 34, 34, 46, 45, 42, 39, 57, 49, 54, 59, 71, 82, 109, 109, 91)
 
 # iou_thresh=.5: every anchor that overlaps an object by half learns it too, which matters when images are few.
+# A small jitter: all pictures come from one microscope at one scale.
 CELL_HEAD: Options = (
-    ("jitter", ".3"),
+    ("jitter", ".15"),
     ("ignore_thresh", ".7"),
     ("truth_thresh", "1"),
     ("iou_thresh", ".5"),

@@ -41,6 +41,11 @@ SILENTLY_WRONG = {
     "no activation": NET + CONV.replace("activation=leaky\n", ""),
     "upsample scale": NET + CONV + "[upsample]\nstride=2\nscale=0.5\n",
     "upsample without stride": NET + CONV + "[upsample]\n",
+    "antialiasing": NET + CONV.replace("stride=1", "stride=2\nantialiasing=1"),
+    "antialiasing with a box": NET + CONV.replace("stride=1", "stride=2\nantialiasing=2"),
+    "maxpool antialiasing": NET + CONV + "[maxpool]\nsize=2\nstride=2\nantialiasing=1\n",
+    "share_index": TWO + CONV + "share_index=-1\n" + CONV,
+    "binary": NET + CONV.replace("pad=1", "pad=1\nbinary=1"),
     "temperature": NET + CONV + "[avgpool]\n[softmax]\ntemperature=3\n",
     "connected with batch_normalize": NET + CONV + "[connected]\noutput=5\nbatch_normalize=1\nactivation=leaky\n",
 }
@@ -79,6 +84,7 @@ PLAIN = {
     "connected": NET
     + CONV
     + "[connected]\noutput=5\nactivation=leaky\n[connected]\noutput=4\nactivation=linear\n[softmax]\n",
+    "spatial softmax": NET + CONV + "[softmax]\nspatial=1\n",
     "cost": NET + CONV + "[avgpool]\n[softmax]\n[cost]\n",
     "last is a route": TWO + "[route]\nlayers=0\n",
 }
@@ -143,6 +149,8 @@ def test_folding_closes_the_gap_of_the_epsilons(tmp_path: Path) -> None:
     ("text", "line", "words"),
     [
         (NET + CONV.replace("stride=1", "stride_x=2\nstride_y=1"), 8, "stride_y=1 and stride_x=2"),
+        (NET + CONV + "xnor=1\n", 12, "binarized"),
+        (NET + CONV.replace("stride=1", "stride_x=2\nstride_y=1\nantialiasing=1"), 8, "stride_y=1 and stride_x=2"),
         (NET + CONV.replace("leaky", "elu"), 11, "activation=elu"),
         (NET + CONV + "[reorg]\nstride=1\nreverse=1\n", 14, "reverse"),
         (NET + CONV + "[softmax]\n", 12, "softmax"),

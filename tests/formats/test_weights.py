@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from csptrain.errors import WeightsError
+from csptrain.formats.darknet import load
 from csptrain.formats.weights import load_weights, parse_header, save_weights
+from csptrain.layers.convolutional import ConvolutionModule
 from csptrain.network import Network
 from tests.formats.networks import from_text
 
@@ -169,3 +171,24 @@ def test_a_failed_save_keeps_the_old_file(tmp_path: Path, network: Network, save
         save_weights(network, tmp_path / "folder")
     assert saved.read_bytes() == kept
     assert not list(tmp_path.glob(".*"))
+
+
+def test_no_start_weights_are_drawn_for_a_whole_file(
+    network: Network, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drawn(self: ConvolutionModule, generator: torch.Generator) -> None:
+        raise AssertionError("drew start weights")
+
+    monkeypatch.setattr(ConvolutionModule, "initialize", drawn)
+    loaded = load(tmp_path / "net.cfg", saved)
+    assert all(torch.equal(a, b) for a, b in zip(values(loaded), values(network), strict=True))
+    with pytest.raises(AssertionError):
+        load(tmp_path / "net.cfg", saved, partial=True)
+
+
+def test_a_tensor_that_is_not_laid_out_as_the_file_is_filled_too(network: Network, saved: Path) -> None:
+    expected = values(network)
+    other = Network(network.graph, seed=4).to(memory_format=torch.channels_last).double()  # type: ignore[call-overload]
+    assert not other.stored()[0][4].tensor.is_contiguous()
+    load_weights(other, saved)
+    assert all(torch.equal(a.float(), b) for a, b in zip(values(other), expected, strict=True))

@@ -47,7 +47,7 @@ def forward(case: Case, worst: Worst) -> None:
     reference = case.golden.get("ref", {})
     for key, stock in case.golden["stock"].items():
         if key.startswith("out."):
-            found = outputs[int(key[4:])].numpy()
+            found = outputs[int(key[4:])].detach().numpy()
             worst.summary(key, found, reference.get(key, stock), FORWARD)
             array = case.arrays.get(f"ref/{key}" if key in reference else key)
             if array is not None:
@@ -152,7 +152,7 @@ def train(case: Case, worst: Worst) -> None:
     """Ten iterations: losses, rates, weights and momentum buffers."""
     network = build(case).train()
     net = network.graph.net
-    net.refuse_training()
+    network.graph.refuse_training()
     optimizer = DarknetSGD(network)
     images, truth = torch.from_numpy(case.inputs()), _truth(case, network)
     start = network.seen // net.effective_batch

@@ -1,0 +1,65 @@
+"""[lstm]: long short-term memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from csptrain.cfg.fields import integer, opt
+from csptrain.cfg.text import Reading
+from csptrain.layers.base import MAX_CHANNELS, Shape
+from csptrain.layers.recurrent import Part, Recurrent, RecurrentModule
+
+GATES = ("f", "i", "g", "o")  # forget, input, candidate, output; w looks at the state, u at the input
+
+
+class LstmModule(RecurrentModule):
+    """cell = f * cell + i * g; state = o * tanh(cell); f, i, o logistic, g tanh; the output is the state."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[S * B, C, H, W] -> [S * B, output, 1, 1]."""
+        steps = self.steps(x)
+        seen = [self.apply_part(f"u{gate}", steps) for gate in GATES]
+        state = cell = seen[0].new_zeros(seen[0].shape[1:])
+        states = []
+        for inputs in zip(*seen, strict=True):
+            f, i, g, o = (new + self.parts[f"w{gate}"](state) for gate, new in zip(GATES, inputs, strict=True))
+            cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
+            state = o.sigmoid() * cell.tanh()
+            states.append(state)
+        return torch.cat(states)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lstm(Recurrent):
+    """Options of [lstm]. Differs: Darknet never updates its weights, here they are trained."""
+
+    kind = "lstm"
+
+    output: int = opt(1, integer)
+    batch_normalize: int = opt(0, integer)
+
+    def check(self, reading: Reading) -> None:
+        self.positive(reading, output=self.output)
+        if self.output > MAX_CHANNELS:
+            raise self.error(f"output={self.output} is more than {MAX_CHANNELS}", "output")
+
+    def parts(self, image: Shape) -> tuple[Part, ...]:
+        linear = self.connected(self.output, "linear", self.batch_normalize)
+        state = Shape(self.output, 1, 1)
+        return (
+            *(Part(f"w{gate}", linear, state) for gate in GATES),
+            *(Part(f"u{gate}", linear, image) for gate in GATES),
+        )
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        return Shape(self.output, 1, 1)
+
+    def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
+        return LstmModule(self.parts(inputs[0]), self.time_steps)
+
+    def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
+        return f"{inputs[0].outputs:6d} -> {self.output}"

@@ -1,0 +1,92 @@
+"""What [yolo] and [Gaussian_yolo] share: a mask of anchors, thresholds, normalizers and the kind of suppression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from csptrain.cfg.fields import integer, integers, number, opt, word
+from csptrain.cfg.text import Reading
+from csptrain.layers.anchors import AnchorHead
+from csptrain.losses.yolo_head import FLOAT_MAX
+
+_IOU = ("iou", "giou", "diou", "ciou")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedHead(AnchorHead):
+    """Options of a head that predicts from those anchors of the network that its mask names."""
+
+    mask: tuple[int, ...] | None = opt(None, integers)
+    ignore_thresh: float = opt(0.5, number)
+    truth_thresh: float = opt(1.0, number)
+    iou_thresh: float = opt(1.0, number)
+    iou_loss: str = opt("mse", word("iou", "mse", *_IOU))
+    iou_thresh_kind: str = opt("iou", word("iou", *_IOU))
+    iou_normalizer: float = opt(0.75, number)
+    obj_normalizer: float = opt(1.0, number)
+    cls_normalizer: float = opt(1.0, number)
+    delta_normalizer: float = opt(1.0, number)
+    max_delta: float = opt(FLOAT_MAX, number)
+    scale_x_y: float = opt(1.0, number)
+    objectness_smooth: int = opt(0, integer)
+    label_smooth_eps: float = opt(0.0, number)
+    counters_per_class: tuple[int, ...] | None = opt(None, integers)
+    nms_kind: str = opt("default", word("default", "default", "greedynms", "diounms", "cornersnms"))
+    beta_nms: float = opt(0.6, number)
+
+    def check(self, reading: Reading) -> None:
+        super().check(reading)
+        self._check_mask(reading)
+        counters = self.counters_per_class
+        if counters is not None and (len(counters) != self.classes or min(counters) < 0):
+            raise self.error(f"{len(counters)} counters for classes={self.classes}", "counters_per_class")
+
+    def _check_mask(self, reading: Reading) -> None:
+        lowest, highest = min(self.mask_used), max(self.mask_used)
+        if lowest >= 0 and highest < self.num:
+            return
+        error = self.error(
+            f"mask={lowest if lowest < 0 else highest} with num={self.num}", "mask", f"legal: 0..{self.num - 1}"
+        )
+        if lowest < 0 or 2 * (highest + 1) > len(self.anchors or ()):
+            raise error
+        # Darknet reads what lies behind its num anchors in memory; what the cfg lists there is what was meant.
+        reading.mistake(error)
+
+    @property
+    def anchor_count(self) -> int:
+        return max(self.num, max(self.mask_used) + 1)
+
+    @property
+    def mask_used(self) -> tuple[int, ...]:
+        """The anchors of this layer; all of them when mask= is missing."""
+        return tuple(range(self.num)) if self.mask is None else self.mask
+
+    @property
+    def boxes_per_cell(self) -> int:
+        return len(self.mask_used)
+
+    @property
+    def options_of_loss(self) -> dict[str, Any]:
+        """The arguments that the specifications of both losses take."""
+        return {
+            "classes": self.classes,
+            "anchors": self.anchor_pairs,
+            "mask": self.mask_used,
+            "ignore_thresh": self.ignore_thresh,
+            "truth_thresh": self.truth_thresh,
+            "iou_thresh": self.iou_thresh,
+            "iou_loss": self.iou_loss,
+            "iou_thresh_kind": self.iou_thresh_kind,
+            "iou_normalizer": self.iou_normalizer,
+            "obj_normalizer": self.obj_normalizer,
+            "cls_normalizer": self.cls_normalizer,
+            "delta_normalizer": self.delta_normalizer,
+            "max_delta": self.max_delta,
+            "scale_x_y": self.scale_x_y,
+            "objectness_smooth": bool(self.objectness_smooth),
+            "label_smooth_eps": self.label_smooth_eps,
+            "counters_per_class": self.counters_per_class,
+            "max": self.max,
+        }

@@ -1,0 +1,104 @@
+"""Changes of the command line to a cfg."""
+
+from __future__ import annotations
+
+import pytest
+
+from csptrain.cfg import edit, text
+from csptrain.cfg.text import Section
+from csptrain.errors import CfgError
+
+NET = """[net]
+width=416
+height=416
+burn_in=1000
+max_batches=10000
+steps=-1,8000,9000
+scales=1,.1,.1
+step=500
+sgdr_cycle=2000
+"""
+HEADS = """[convolutional]
+filters=255
+[yolo]
+mask=3,4,5
+num=6
+classes=80
+counters_per_class=1,2
+[conv]
+filters=425
+[region]
+num=5
+classes=80
+"""
+
+
+def parse(content: str) -> tuple[Section, ...]:
+    return text.parse(content, "x.cfg")
+
+
+def value(section: Section, key: str) -> str | None:
+    option = section.get(key)
+    return None if option is None else option.value
+
+
+def test_setting_keeps_lines_and_adds_what_is_missing() -> None:
+    (net,) = parse("[net]\nwidth=4\nheight=5\n")
+    changed = edit.with_option(edit.with_option(net, "width", 8), "channels", 3)
+    assert [(option.key, option.value, option.line) for option in changed.options] == [
+        ("width", "8", 2), ("height", "5", 3), ("channels", "3", 1),
+    ]  # fmt: skip
+    assert [option.key for option in edit.without_option(changed, "height").options] == ["width", "channels"]
+    assert net.options[0].value == "4"
+
+
+@pytest.mark.parametrize(("given", "size"), [("416", (416, 416)), ("512x288", (512, 288)), ("32X64", (32, 64))])
+def test_sizes(given: str, size: tuple[int, int]) -> None:
+    assert edit.parse_size(given) == size
+
+
+@pytest.mark.parametrize("given", ["0", "32x0", "-3", "3x", "x3", "a", "", "123456", "3.5"])
+def test_no_sizes(given: str) -> None:
+    with pytest.raises(ValueError, match="is no size"):
+        edit.parse_size(given)
+
+
+def test_the_size_is_set_and_said() -> None:
+    sections, said = edit.set_size(parse(NET), 512, 288)
+    assert (value(sections[0], "width"), value(sections[0], "height"), said) == ("512", "288", ["width=512 height=288"])
+
+
+def test_iterations_move_the_whole_schedule() -> None:
+    sections, said = edit.set_iterations(parse(NET), 500)
+    net = sections[0]
+    assert [value(net, key) for key in ("max_batches", "steps", "step", "sgdr_cycle", "burn_in")] == [
+        "500", "-1,400,450", "25", "100", "50",
+    ]  # fmt: skip
+    assert said == ["max_batches=500", "burn_in=50", "steps=-1,400,450", "step=25", "sgdr_cycle=100"]
+    longer = edit.set_iterations(parse(NET), 20000)[0][0]
+    assert (value(longer, "burn_in"), value(longer, "steps")) == ("1000", "-1,16000,18000")
+    shortest = edit.set_iterations(parse(NET), 1)[0][0]
+    assert (value(shortest, "burn_in"), value(shortest, "steps")) == ("1", "-1,1,1")
+
+
+def test_iterations_need_something_to_rescale() -> None:
+    with pytest.raises(CfgError, match="has no max_batches= to rescale"):
+        edit.set_iterations(parse("[net]\n"), 5)
+    with pytest.raises(CfgError, match=r"x\.cfg:3: steps=1,x"):
+        edit.set_iterations(parse("[net]\nmax_batches=9\nsteps=1,x\n"), 5)
+
+
+def test_classes_move_the_filters_before_every_head() -> None:
+    sections, said = edit.set_classes(parse(NET + HEADS), 3)
+    assert [value(sections[index], key) for index, key in ((1, "filters"), (2, "classes"), (3, "filters"))] == [
+        "24", "3", "40",
+    ]  # fmt: skip
+    assert value(sections[2], "counters_per_class") is None
+    assert said == ["layer 1 [yolo] classes=3, layer 0 filters=24", "layer 3 [region] classes=3, layer 2 filters=40"]
+    assert edit.class_counts(sections) == {3}
+    assert edit.set_classes(sections, 3) == (sections, [])
+
+
+def test_classes_without_a_convolution_before() -> None:
+    with pytest.raises(CfgError, match=r"x\.cfg:4: no \[convolutional\] before \[yolo\]"):
+        edit.set_classes(parse("[net]\n[route]\nlayers=0\n[yolo]\n"), 3)

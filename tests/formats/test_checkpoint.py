@@ -1,0 +1,72 @@
+"""The file of a training's full state; damage and resuming are tests/train/test_resume.py."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from csptrain.errors import WeightsError
+from csptrain.formats.checkpoint import State, load_state, save_state
+
+
+def test_tensors_and_values_come_back_bit_for_bit(tmp_path: Path) -> None:
+    tensors = {
+        "layer.0.weights": torch.randn(2, 3, 1, 1).to(memory_format=torch.channels_last),
+        "momentum.3": torch.tensor([float("nan"), float("inf"), -0.0, 1e-45]),
+        "rng": torch.get_rng_state(),
+        "empty": torch.zeros(0, 4),
+    }
+    meta = {"iteration": 7, "avg_loss": 0.1 + 0.2, "norms": [1, 2], "name": "ä"}
+    save_state(tmp_path / "x.state", State(tensors, meta))
+    state = load_state(tmp_path / "x.state")
+    assert {key: state.meta[key] for key in meta} == meta
+    assert set(state.tensors) == set(tensors)
+    for name, tensor in tensors.items():
+        found = state.tensors[name]
+        assert found.dtype == tensor.dtype and found.shape == tensor.shape
+        assert found.numpy().tobytes() == tensor.contiguous().numpy().tobytes()
+
+
+def test_what_is_no_state(tmp_path: Path) -> None:
+    path = tmp_path / "x.state"
+    with pytest.raises(WeightsError, match="no such training state"):
+        load_state(path)
+    for content in (b"", b"text", b"\x93NUMPY\x01\x00v\x00"):
+        path.write_bytes(content)
+        with pytest.raises(WeightsError, match="damaged or no training state"):
+            load_state(path)
+    stream = io.BytesIO()
+    np.savez(stream, weights=np.zeros(3))
+    path.write_bytes(stream.getvalue())
+    with pytest.raises(WeightsError, match="damaged or no training state"):
+        load_state(path)
+
+
+def test_another_programs_archive_is_told_apart(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", **{"meta.json": np.frombuffer(b'{"format": "other"}', np.uint8)})
+    with pytest.raises(WeightsError, match="is no csptrain training state"):
+        load_state(tmp_path / "x.npz")
+
+
+class Bomb:
+    """What runs when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return pytest.fail, ("a pickle was run",)
+
+
+def test_nothing_is_unpickled(tmp_path: Path) -> None:
+    path = tmp_path / "x.state"
+    path.write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(WeightsError):
+        load_state(path)
+    objects = np.empty(1, object)
+    objects[0] = Bomb()
+    np.savez(tmp_path / "y.npz", allow_pickle=True, **{"meta.json": objects})
+    with pytest.raises(WeightsError):
+        load_state(tmp_path / "y.npz")
