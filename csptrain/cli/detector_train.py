@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 VERB = "detector train"
 # The built-in set is for a first look: a run of minutes on two CPU cores unless the user asks for another.
-FIRST_LOOK = Overrides(size=(160, 160), iterations=300)
+FIRST_LOOK = Overrides(size=(160, 160), iterations=400)
 CACHE_BYTES = 1 << 30
 
 
