@@ -47,6 +47,16 @@ def set_size(sections: Sections, width: int, height: int) -> tuple[Sections, lis
     return (net, *sections[1:]), [f"width={width} height={height}"]
 
 
+def set_options(sections: Sections, kinds: tuple[str, ...], options: dict[str, str]) -> tuple[Sections, list[str]]:
+    """Other values of some options in every section of these kinds."""
+    changed = []
+    for section in sections:
+        for key, value in options.items() if section.kind in kinds else ():
+            section = with_option(section, key, value)
+        changed.append(section)
+    return tuple(changed), [f"[{kinds[0]}] {key}={value}" for key, value in options.items()]
+
+
 def set_iterations(sections: Sections, iterations: int) -> tuple[Sections, list[str]]:
     """Another length of the training: steps and burn_in move with max_batches.
 

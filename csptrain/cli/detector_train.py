@@ -30,7 +30,12 @@ if TYPE_CHECKING:
 
 VERB = "detector train"
 # The built-in set is for a first look: a run of minutes on two CPU cores unless the user asks for another.
-FIRST_LOOK = Overrides(size=(160, 160), iterations=400)
+FIRST_LOOK = Overrides(
+    size=(160, 160),
+    iterations=900,
+    net={"batch": "32", "subdivisions": "1", "learning_rate": "0.003"},
+    heads={"iou_thresh": ".5", "random": "0"},
+)
 CACHE_BYTES = 1 << 30
 
 
@@ -119,10 +124,8 @@ def _prepare(options: argparse.Namespace, files: Files, data: DataSpec, built_in
     from csptrain.network import Network
 
     wanted = Overrides(options.size, options.iterations, data.classes)
-    if built_in:
-        wanted = replace(
-            wanted, size=wanted.size or FIRST_LOOK.size, iterations=wanted.iterations or FIRST_LOOK.iterations
-        )
+    if built_in and not (options.size or options.iterations):
+        wanted = replace(FIRST_LOOK, classes=data.classes)
     graph, cfg = load_graph(files.cfg, wanted, _say, options.lenient)
     if not graph.box_heads:
         raise CspError("has no [yolo] or [region] layer, so it is no detector", path=files.cfg)

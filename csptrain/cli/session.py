@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,11 +72,13 @@ def find_data(given: Path | None, say: Say) -> tuple[DataSpec, bool]:
 
 @dataclass(frozen=True)
 class Overrides:
-    """Changes to the cfg from the command line."""
+    """Changes to the cfg: from the command line, or by the preset of a first look (options of [net] and of heads)."""
 
     size: tuple[int, int] | None = None
     iterations: int | None = None
     classes: int | None = None
+    net: dict[str, str] = field(default_factory=dict)
+    heads: dict[str, str] = field(default_factory=dict)
 
 
 def load_graph(path: Path, overrides: Overrides, say: Say, lenient: bool = False) -> tuple[Graph, str]:
@@ -105,6 +107,8 @@ def _apply(
     if overrides.classes is not None:
         classes = overrides.classes
         changes.append(lambda sections: edit.set_classes(sections, classes))
+    changes.append(lambda sections: edit.set_options(sections, ("net", "network"), overrides.net))
+    changes.append(lambda sections: edit.set_options(sections, ("yolo",), overrides.heads))
     if overrides.size is not None:
         width, height = overrides.size
         changes.append(lambda sections: edit.set_size(sections, width, height))

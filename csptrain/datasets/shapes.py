@@ -13,7 +13,7 @@ import numpy as np
 from csptrain.datasets.shapes_scene import HEIGHT, NAMES, WIDTH, Scene, draw_scene
 from csptrain.errors import DataError
 
-VERSION = 1
+VERSION = 2
 _MANIFEST = "shapes.json"
 _DATA_FILE = "shapes.data"
 _JPEG_QUALITY = 88

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from typing import NamedTuple
 
 import cv2
@@ -19,6 +20,7 @@ _SUBPIXEL_BITS = 4
 _MIN_VISIBLE = 0.55  # share of a shape that must be seen, else nobody could name it
 _MIN_CONTRAST = 60.0  # distance in RGB between a shape and what lies under it
 _ATTEMPTS = 30
+_HUE_SPREAD = 0.06  # half the distance of two classes: hue is a hint, the outline decides
 
 
 class Scene(NamedTuple):
@@ -40,7 +42,7 @@ def draw_scene(rng: np.random.Generator) -> Scene:
             points = _outline(rng, label)
             mask = _mask(points)
             if _acceptable(points, mask, masks):
-                _paint(rng, canvas, points, mask)
+                _paint(rng, canvas, points, mask, label)
                 masks.append(mask)
                 rows.append((*_box(points), label))
                 break
@@ -121,9 +123,9 @@ def _outline(rng: np.random.Generator, label: int) -> _Points:
     points = np.stack((np.cos(angles), np.sin(angles) * stretch), 1) * radii[:, None]
     turn = rng.uniform(0, 2 * np.pi)
     points = points @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    # One in eight is tiny, the others spread evenly over the octaves.
-    small = rng.random() < 0.125
-    size = np.exp(rng.uniform(np.log(12 if small else 26), np.log(26 if small else 140)))
+    # One in twelve is small, the others spread evenly over the octaves.
+    small = rng.random() < 1 / 12
+    size = np.exp(rng.uniform(np.log(18 if small else 42), np.log(42 if small else 160)))
     points *= size / np.ptp(points, 0).max()
     centre = rng.uniform((0, 0), (WIDTH, HEIGHT))
     return np.asarray(points - (points.min(0) + points.max(0)) / 2 + centre)
@@ -156,7 +158,13 @@ def _acceptable(points: _Points, mask: _Mask, masks: list[_Mask]) -> bool:
     return True
 
 
-def _paint(rng: np.random.Generator, canvas: FloatArray, points: _Points, mask: _Mask) -> None:
+def _colour_of(rng: np.random.Generator, label: int) -> FloatArray:
+    """An RGB colour around the hue of a class, pale or strong, dark or light."""
+    hue = (label / len(NAMES) + rng.uniform(-_HUE_SPREAD, _HUE_SPREAD)) % 1
+    return np.array(colorsys.hsv_to_rgb(hue, rng.uniform(0.35, 1), rng.uniform(0.35, 1)), np.float32) * 255
+
+
+def _paint(rng: np.random.Generator, canvas: FloatArray, points: _Points, mask: _Mask, label: int) -> None:
     """Fill a shape with a shaded, speckled or striped colour that stands out from what is under it."""
     (left, top), (right, bottom) = points.min(0).astype(int) - 2, points.max(0).astype(int) + 3
     window = slice(max(top, 0), bottom), slice(max(left, 0), right)
@@ -164,9 +172,9 @@ def _paint(rng: np.random.Generator, canvas: FloatArray, points: _Points, mask: 
     corners = _fixed(points - (max(left, 0), max(top, 0)))
 
     under = canvas[mask].mean(0)
-    colour = np.array(_colour(rng), np.float32)
+    colour = _colour_of(rng, label)
     while np.linalg.norm(colour - under) < _MIN_CONTRAST:
-        colour = np.array(_colour(rng), np.float32)
+        colour = _colour_of(rng, label)
     rows, columns = np.mgrid[: mask.shape[0], : mask.shape[1]].astype(np.float32)
     turn = rng.uniform(0, 2 * np.pi)
     along = columns * np.float32(np.cos(turn)) + rows * np.float32(np.sin(turn))

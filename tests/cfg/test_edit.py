@@ -102,3 +102,11 @@ def test_classes_move_the_filters_before_every_head() -> None:
 def test_classes_without_a_convolution_before() -> None:
     with pytest.raises(CfgError, match=r"x\.cfg:4: no \[convolutional\] before \[yolo\]"):
         edit.set_classes(parse("[net]\n[route]\nlayers=0\n[yolo]\n"), 3)
+
+
+def test_options_are_set_in_every_section_of_a_kind() -> None:
+    sections, said = edit.set_options(text.parse(HEADS), ("yolo",), {"random": "0", "num": "9"})
+    assert [section.get("num").value for section in sections if section.kind == "yolo" if section.get("num")] == ["9"]
+    assert all(section.get("random") is None for section in sections if section.kind != "yolo")
+    assert said == ["[yolo] random=0", "[yolo] num=9"]
+    assert edit.set_options(sections, ("yolo",), {}) == (sections, [])

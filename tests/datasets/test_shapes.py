@@ -57,5 +57,5 @@ def test_scenes_have_the_intended_difficulty() -> None:
     sides = np.maximum(rows[:, 2] * WIDTH, rows[:, 3] * HEIGHT)
     assert min(counts) >= 3 and max(counts) <= 8
     assert np.bincount(rows[:, 4].astype(int)).min() > 0.15 * len(rows)
-    assert 0.7 < (sides >= 24).mean() < 0.98
-    assert sides.max() > 100 and sides.max() <= 141
+    assert 0.7 < (sides >= 42).mean() < 0.95
+    assert sides.min() < 30 and 120 < sides.max() <= 161
