@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from csptrain.cfg.fields import integer, opt
-from csptrain.cfg.text import Reading
-from csptrain.layers.base import MAX_CHANNELS, Shape
-from csptrain.layers.recurrent import Part, Recurrent, RecurrentModule
+from csptrain.layers.base import Shape
+from csptrain.layers.recurrent import GatedUnit, Part, RecurrentModule
 
 GATES = ("z", "r", "h")
 
@@ -35,32 +33,17 @@ class GruModule(RecurrentModule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gru(Recurrent):
+class Gru(GatedUnit):
     """Options of [gru]. Differs: Darknet never updates its weights, here they are trained."""
 
     kind = "gru"
 
-    output: int = opt(1, integer)
-    batch_normalize: int = opt(0, integer)
-
-    def check(self, reading: Reading) -> None:
-        self.positive(reading, output=self.output)
-        if self.output > MAX_CHANNELS:
-            raise self.error(f"output={self.output} is more than {MAX_CHANNELS}", "output")
-
     def parts(self, image: Shape) -> tuple[Part, ...]:
-        linear = self.connected(self.output, "linear", self.batch_normalize)
         state = Shape(self.output, 1, 1)
         return (
-            *(Part(f"input_{gate}", linear, image) for gate in GATES),
-            *(Part(f"state_{gate}", linear, state) for gate in GATES),
+            *self.gates([f"input_{gate}" for gate in GATES], image),
+            *self.gates([f"state_{gate}" for gate in GATES], state),
         )
-
-    def shape(self, inputs: Sequence[Shape]) -> Shape:
-        return Shape(self.output, 1, 1)
 
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
         return GruModule(self.parts(inputs[0]), self.time_steps)
-
-    def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
-        return f"{inputs[0].outputs:6d} -> {self.output}"

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from csptrain.cfg.fields import integer, opt
-from csptrain.cfg.text import Reading
-from csptrain.layers.base import MAX_CHANNELS, Shape
-from csptrain.layers.recurrent import Part, Recurrent, RecurrentModule
+from csptrain.layers.base import Shape
+from csptrain.layers.recurrent import GatedUnit, Part, RecurrentModule
 
 GATES = ("f", "i", "g", "o")  # forget, input, candidate, output; w looks at the state, u at the input
 
@@ -34,32 +32,17 @@ class LstmModule(RecurrentModule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lstm(Recurrent):
+class Lstm(GatedUnit):
     """Options of [lstm]. Differs: Darknet never updates its weights, here they are trained."""
 
     kind = "lstm"
 
-    output: int = opt(1, integer)
-    batch_normalize: int = opt(0, integer)
-
-    def check(self, reading: Reading) -> None:
-        self.positive(reading, output=self.output)
-        if self.output > MAX_CHANNELS:
-            raise self.error(f"output={self.output} is more than {MAX_CHANNELS}", "output")
-
     def parts(self, image: Shape) -> tuple[Part, ...]:
-        linear = self.connected(self.output, "linear", self.batch_normalize)
         state = Shape(self.output, 1, 1)
         return (
-            *(Part(f"w{gate}", linear, state) for gate in GATES),
-            *(Part(f"u{gate}", linear, image) for gate in GATES),
+            *self.gates([f"w{gate}" for gate in GATES], state),
+            *self.gates([f"u{gate}" for gate in GATES], image),
         )
-
-    def shape(self, inputs: Sequence[Shape]) -> Shape:
-        return Shape(self.output, 1, 1)
 
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
         return LstmModule(self.parts(inputs[0]), self.time_steps)
-
-    def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
-        return f"{inputs[0].outputs:6d} -> {self.output}"

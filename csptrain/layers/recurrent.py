@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from csptrain.cfg.fields import integer, opt
+from csptrain.cfg.text import Reading
 from csptrain.errors import CspError
-from csptrain.layers.base import Cost, Layer, Shape, Stored
+from csptrain.layers.base import MAX_CHANNELS, Cost, Layer, Shape, Stored
 from csptrain.layers.convolutional import Convolutional, ConvolutionModule
 from csptrain.layers.dense import Connected, ConnectedModule
 from csptrain.layers.target import Blob, NoEquivalent, Target
@@ -106,3 +108,27 @@ class Recurrent(Layer):
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
         raise NoEquivalent("OpenCV has no recurrent layers of Darknet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatedUnit(Recurrent):
+    """What [gru] and [lstm] share: gates of fully connected parts, one that sees the input and one the state."""
+
+    output: int = opt(1, integer)
+    batch_normalize: int = opt(0, integer)
+
+    def check(self, reading: Reading) -> None:
+        self.positive(reading, output=self.output)
+        if self.output > MAX_CHANNELS:
+            raise self.error(f"output={self.output} is more than {MAX_CHANNELS}", "output")
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        return Shape(self.output, 1, 1)
+
+    def gates(self, names: Sequence[str], image: Shape) -> tuple[Part, ...]:
+        """One linear part a name, each seeing ``image``."""
+        linear = self.connected(self.output, "linear", self.batch_normalize)
+        return tuple(Part(name, linear, image) for name in names)
+
+    def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
+        return f"{inputs[0].outputs:6d} -> {self.output}"
