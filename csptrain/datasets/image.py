@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from csptrain.errors import DataError
+from csptrain.ops.decode import letterbox_size
 
 Pixels = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
@@ -103,18 +104,10 @@ def resize(image: FloatArray, width: int, height: int) -> FloatArray:
     return np.asarray(result.reshape(channels, height, width), np.float32)
 
 
-def letterbox_size(source: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
-    """The (width, height) ``source`` gets inside ``target``: the tighter side fits, the other rounds down."""
-    (width, height), (net_width, net_height) = source, target
-    if net_width * height < net_height * width:
-        return net_width, height * net_width // width
-    return width * net_height // height, net_height
-
-
 def letterbox(image: FloatArray, width: int, height: int) -> FloatArray:
     """Resize keeping the aspect and centre on 0.5 grey, float32 [C, H, W] to float32 [C, height, width]."""
     channels, rows, columns = image.shape
-    inner_width, inner_height = letterbox_size((columns, rows), (width, height))
+    inner_width, inner_height = letterbox_size(columns, rows, width, height)
     boxed = np.full((channels, height, width), 0.5, np.float32)
     if inner_width and inner_height:
         left, top = (width - inner_width) // 2, (height - inner_height) // 2
