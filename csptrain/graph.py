@@ -57,6 +57,8 @@ class Graph:
     def refuse_training(self) -> None:
         """Raise CfgError when an option asks for a way of training that is not computed here."""
         self.net.refuse_training()
+        if self.box_heads:
+            self.net.refuse_cutmix()
         for node in self.nodes:
             node.layer.refuse_training()
 
@@ -79,6 +81,7 @@ def plan(sections: tuple[Section, ...], reading: Reading | None = None) -> Graph
     layers = tuple(read_layer(index, section, reading, net.time_steps) for index, section in enumerate(sections[1:]))
     if not layers:
         raise sections[0].error("there is no layer below [net]")
+    net.note_unused(any(isinstance(layer, BoxHead) for layer in layers), reading)
     return build(sections[0].path, net, layers, tuple(reading.findings))
 
 

@@ -24,12 +24,14 @@ class NetworkLoss:
     """The loss of one mini-batch.
 
     ``surrogate`` is a scalar whose gradient is Darknet's summed delta of all heads (its value means nothing);
-    ``cost`` is Darknet's network cost: the mean over the layers that carry one; ``heads`` maps layer -> HeadLoss.
+    ``cost`` is Darknet's network cost: the mean over the layers that carry one; ``heads`` maps layer -> HeadLoss;
+    ``finite`` is a bool scalar: whether the cost and all that these layers read are finite numbers.
     """
 
     surrogate: Tensor
     cost: Tensor
     heads: dict[int, HeadLoss]
+    finite: Tensor
 
 
 class _Inject(torch.autograd.Function):
@@ -112,6 +114,9 @@ class Network(nn.Module):
             initialize: Callable[[torch.Generator], None] | None = getattr(module, "initialize", None)
             if initialize is not None:
                 initialize(generator)
+        for node in graph.nodes:
+            if isinstance(node.layer, Head) and node.sources[0] != IMAGE:
+                node.layer.prime(self.layers[node.sources[0]])
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """[N, C, H, W] -> one output per head."""
@@ -122,22 +127,32 @@ class Network(nn.Module):
         """[N, C, H, W] -> the output of every cfg layer, as Darknet holds them."""
         return [output for output in self._run(x, keep=True) if output is not None]
 
-    def loss(self, x: Tensor, truth: Tensor, iteration: int = 1, outputs: list[Tensor] | None = None) -> NetworkLoss:
-        """Run a mini-batch in training mode and collect the heads' losses.
+    def loss(
+        self,
+        x: Tensor,
+        truth: Tensor,
+        iteration: int = 1,
+        outputs: list[Tensor] | None = None,
+        adversarial: bool = False,
+    ) -> NetworkLoss:
+        """Run a mini-batch and collect the heads' losses.
 
         Args:
             x: [N, C, H, W] images.
             truth: [N, T, 5] boxes (x y w h class) for detectors, [N, classes] targets for classifiers.
             iteration: number of the Darknet iteration, from 1; `stopbackward=k` with k > 1 ends at iteration k.
             outputs: when given, every layer's output is appended to it.
+            adversarial: the heads' deltas are those by which they would see nothing (give zeros as truth), and reach
+                the image whatever `stopbackward` says.
 
         ``self.seen`` must already count this mini-batch, as Darknet's does.
         """
-        frozen = self.frozen_before(iteration)
-        context = LossContext(x.shape[3], x.shape[2], self.seen)
+        frozen = -1 if adversarial else self.frozen_before(iteration)
+        context = LossContext(x.shape[3], x.shape[2], self.seen, adversarial)
         held: dict[int, Tensor] = {IMAGE: x}
         losses: dict[int, HeadLoss] = {}
         surrogate = x.new_zeros((), dtype=torch.float32)
+        finite = torch.ones((), dtype=torch.bool, device=x.device)
         for index, (node, module) in enumerate(zip(self.graph.nodes, self.layers, strict=True)):
             inputs = [held[source] for source in node.sources]
             layer = node.layer
@@ -146,6 +161,7 @@ class Network(nn.Module):
                     output = module(*inputs)
                     if layer.has_loss:
                         losses[index] = layer.loss(inputs, output, truth, context)
+                        finite = finite & inputs[0].isfinite().all()
                 if index in losses:
                     surrogate = surrogate + _Inject.apply(inputs[0], losses[index].delta)  # type: ignore[no-untyped-call]
                 if not layer.has_boxes and layer.kind != "cost":
@@ -165,7 +181,7 @@ class Network(nn.Module):
         if not losses:
             raise CfgError("has no layer with a cost, so it cannot be trained", path=self.graph.path)
         cost = torch.stack([loss.cost.float() for loss in losses.values()]).mean()
-        return NetworkLoss(surrogate, cost, losses)
+        return NetworkLoss(surrogate, cost, losses, finite & cost.isfinite())
 
     def frozen_before(self, iteration: int) -> int:
         """Index of the last [..] stopbackward layer in force (it and all before get no gradient), or -1."""

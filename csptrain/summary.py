@@ -92,7 +92,7 @@ def summarize(graph: Graph) -> Summary:
         operations=sum(cost.operations for cost in costs),
         paper_bflops=sum(cost.paper for cost in costs) / BILLION,
         avg_outputs=_avg_outputs(graph),
-        weights=sum(_weights(node) for node in graph.nodes),
+        weights=sum(weight_count(node) for node in graph.nodes),
         all=sum(stored),
     )
 
@@ -102,7 +102,8 @@ def _stored(graph: Graph) -> list[int]:
     return [sum(item.tensor.numel() for item in layer) for layer in network.stored()]
 
 
-def _weights(node: Node) -> int:
+def weight_count(node: Node) -> int:
+    """Convolution or connected weights of a layer, its own ones: none where it shares a donor's."""
     layer = node.layer
     if layer.donor is not None:
         return 0

@@ -28,12 +28,15 @@ RANKS = {
     "formats": 8,
     "lint": 8,
     "evaluate": 8,
-    "zoo": 8,
     "train": 9,
+    "zoo": 9,
+    "cost": 9,
     "report": 10,
-    "cli": 11,
-    "__main__": 12,
-    "__init__": 12,
+    "paper": 11,
+    "doctor": 11,
+    "cli": 12,
+    "__main__": 13,
+    "__init__": 13,
 }
 MOST_LINES = 350
 #: What anyone may take from ``csptrain`` itself; all else it exports has a home of its own.

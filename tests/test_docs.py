@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib.util
 import re
+import runpy
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -36,7 +38,7 @@ PAGES = [
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 NAMED_FILE = re.compile(r"`((?:cfg|csptrain|data|docs|scripts|tests|weights|constraints)/[\w./*-]*)`")
-MADE_LATER = re.compile(r"data/(?:coco|shapes|voc)(?:/.*)?|weights/.+\.(?:weights|conv\.\d+)")
+MADE_LATER = re.compile(r"data/(?:coco|imagenet|shapes|voc)(?:/.*)?|weights/.+\.(?:weights|conv\.\d+)")
 
 
 class Block(NamedTuple):
@@ -131,15 +133,19 @@ def test_command_lines_are_understood(line: Line, parse_only: None) -> None:
     elif words[:3] == ["python", "-m", "tests.golden"]:
         with pytest.raises(Parsed):
             golden.main(words[3:])
+    elif words[0] == "python" and words[1].startswith("scripts/"):
+        script = runpy.run_path(str(ROOT / words[1]))
+        with pytest.raises(Parsed):
+            script["main"](words[2:])
     else:
         assert words[0] == "csptrain", f"nobody checks {line}"
         with pytest.raises(Parsed) as stopped:
             front.main(words[1:])
         options = stopped.value.args[0]
-        if words[1] == "detector":
+        if words[1] in ("detector", "classifier"):
             files = sort_files(options.files, " ".join(words[1:3]))
-            assert words[2] == "train" or files.weights is not None
-            assert not files.inputs or words[2] == "test"
+            assert words[2] in ("train", "calc_anchors") or files.weights is not None
+            assert not files.inputs or words[2] in ("test", "predict")
     for word in words[1:]:
         if word.startswith(("cfg/", "scripts/", "tests/")):
             assert (ROOT / word).exists(), f"{word} does not exist"
@@ -170,7 +176,21 @@ def test_commands_within_sentences_exist() -> None:
 FLAG_ROW = re.compile(r"^\| (`-.*?) \|", re.MULTILINE)
 
 
-@pytest.mark.parametrize(("page", "verb"), [("training", "detector train"), ("opencv", "export opencv")])
+@pytest.mark.parametrize(
+    ("page", "verb"),
+    [
+        ("training", "detector train"),
+        ("evaluation", "detector map"),
+        ("classifiers", "classifier train"),
+        ("opencv", "export opencv"),
+        ("onnx", "export onnx"),
+        ("runtimes", "verify"),
+        ("cfg-tools", "detector calc_anchors"),
+        ("networks", "cfg new"),
+        ("paper", "paper"),
+        ("doctor", "doctor"),
+    ],
+)
 def test_tables_of_flags_agree_with_the_command(page: str, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     told = {
         word.lstrip("-").replace("-", "_")
@@ -268,9 +288,13 @@ def folder_of_an_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """A working directory with what the examples read: cfgs, an image, an export for OpenCV."""
     from csptrain.formats.darknet import load
     from csptrain.formats.lowering import lower
+    from csptrain.formats.onnx_model import build_onnx
 
     shutil.copytree(ROOT / "cfg", tmp_path / "cfg")
-    lower(load(ROOT / "cfg/yolov4-tiny.cfg")).write(tmp_path / "out/net.cfg", tmp_path / "out/net.weights")
+    network = load(ROOT / "cfg/yolov4-tiny.cfg")
+    lower(network).write(tmp_path / "out/net.cfg", tmp_path / "out/net.weights")
+    if importlib.util.find_spec("onnx"):
+        build_onnx(network).write(tmp_path / "out/net.onnx")
     cv2.imwrite(str(tmp_path / "a.jpg"), np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -280,4 +304,7 @@ def folder_of_an_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     "block", [block for block in blocks() if block.language == "python"], ids=lambda block: block.page.stem
 )
 def test_examples_in_python_run(block: Block, folder_of_an_example: Path) -> None:
+    if "onnx" in block.text:
+        pytest.importorskip("onnx", reason="needs the package onnx")
+        pytest.importorskip("onnxruntime", reason="needs the package onnxruntime")
     exec(compile(block.text, str(block.page), "exec"), {"__name__": "example"})

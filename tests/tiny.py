@@ -10,7 +10,25 @@ import numpy as np
 COLOURS = ((230, 40, 40), (40, 60, 230))
 NAMES = ("red", "blue")
 
-CFG = """[net]
+
+def convolutional(filters: int, activation: str) -> str:
+    """A section that halves the size."""
+    return f"[convolutional]\nbatch_normalize=1\nfilters={filters}\nsize=3\nstride=2\npad=1\nactivation={activation}\n"
+
+
+def cfg(
+    *,
+    batch: int = 4,
+    subdivisions: int = 2,
+    learning_rate: float = 0.01,
+    burn_in: int = 3,
+    max_batches: int = 12,
+    net: str = "",
+    middle: str = "",
+    yolo: str = "",
+) -> str:
+    """A detector of 32x32 pixels, 2 classes and 4x4 cells; ``net``, ``middle`` and ``yolo`` are further lines."""
+    return f"""[net]
 batch={batch}
 subdivisions={subdivisions}
 width=32
@@ -22,33 +40,12 @@ decay=0.0005
 burn_in={burn_in}
 max_batches={max_batches}
 policy=steps
-steps={steps}
+steps={max_batches * 3 // 4}
 scales=.1
 {net}
-[convolutional]
-batch_normalize=1
-filters=8
-size=3
-stride=2
-pad=1
-activation=leaky
-
-[convolutional]
-batch_normalize=1
-filters=16
-size=3
-stride=2
-pad=1
-activation=mish
-{middle}
-[convolutional]
-batch_normalize=1
-filters=24
-size=3
-stride=2
-pad=1
-activation=leaky
-
+{convolutional(8, "leaky")}
+{convolutional(16, "mish")}{middle}
+{convolutional(24, "leaky")}
 [convolutional]
 size=1
 stride=1
@@ -66,31 +63,6 @@ iou_normalizer=0.07
 ignore_thresh=.7
 {yolo}
 """
-
-
-def cfg(
-    *,
-    batch: int = 4,
-    subdivisions: int = 2,
-    learning_rate: float = 0.01,
-    burn_in: int = 3,
-    max_batches: int = 12,
-    net: str = "",
-    middle: str = "",
-    yolo: str = "",
-) -> str:
-    """A detector of 32x32 pixels, 2 classes and 4x4 cells; ``net``, ``middle`` and ``yolo`` are further lines."""
-    return CFG.format(
-        batch=batch,
-        subdivisions=subdivisions,
-        learning_rate=learning_rate,
-        burn_in=burn_in,
-        max_batches=max_batches,
-        steps=max_batches * 3 // 4,
-        net=net,
-        middle=middle,
-        yolo=yolo,
-    )
 
 
 def write_images(folder: Path, count: int) -> list[Path]:

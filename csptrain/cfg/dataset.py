@@ -9,12 +9,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
+from csptrain.cfg.categories import read_categories
 from csptrain.errors import DataError
 
 MAX_BYTES = 16 * 1024 * 1024
 
 _INTEGERS = {"classes": 1, "top": 1, "saveweights": 0, "savelast": 1}
-_PATHS = ("train", "valid", "test", "labels", "difficult", "map", "leaves", "names", "backup", "results")
+_PATHS = ("train", "valid", "test", "images", "labels", "difficult", "map", "leaves", "names", "backup", "results")
 _KEYS = (*_INTEGERS, *_PATHS, "eval")
 # Spellings of the yaml style that other trainers use.
 _YAML_ALIASES = {"val": "valid", "nc": "classes"}
@@ -32,9 +33,11 @@ class Entry(NamedTuple):
 class DataSpec:
     """What a data file says, with paths resolved and the names read.
 
-    ``train``, ``valid`` and ``test`` are list files (or folders of images) and need not exist; ``valid``
-    falls back to ``train``. ``backup`` and ``results`` are relative to the working directory, where they are
-    made.
+    ``train``, ``valid`` and ``test`` are list files, folders of images, COCO jsons or VOC's image sets (see
+    `csptrain.datasets.sources`) and need not exist; ``valid`` falls back to ``train``. ``images`` is the folder of
+    the images that a COCO json or a VOC set names. ``difficult`` lists images as ``valid`` does, with labels of
+    objects that mAP passes over. ``backup`` and ``results`` are relative to the working directory, where they are
+    made. Without ``names`` a COCO json gives them, with their number.
     ``notes`` are lines the user should see: settings without effect.
     """
 
@@ -44,6 +47,7 @@ class DataSpec:
     train: Path | None = None
     valid: Path | None = None
     test: Path | None = None
+    images: Path | None = None
     backup: Path = Path("backup")
     results: Path = Path("results")
     labels: Path | None = None
@@ -55,6 +59,15 @@ class DataSpec:
     saveweights: int | None = None
     savelast: int | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def has_names(self) -> bool:
+        """Whether the data file names its classes; else they are class0, class1 ..."""
+        return self.names != _numbered(self.classes)
+
+
+def _numbered(classes: int) -> tuple[str, ...]:
+    return tuple(f"class{index}" for index in range(classes))
 
 
 def resolve(text: str, near: Path) -> Path:
@@ -69,13 +82,13 @@ def resolve(text: str, near: Path) -> Path:
     return next((folder / path for folder in (near, near.parent) if (folder / path).exists()), path)
 
 
-def read_lines(path: Path, what: str) -> list[tuple[int, str]]:
-    """Stripped lines of a text file with their numbers from 1, blank ones left out.
+def read_lines(path: Path, what: str, limit: int = MAX_BYTES) -> list[tuple[int, str]]:
+    """Stripped lines of a text file of at most ``limit`` bytes with their numbers from 1, blank ones left out.
 
     Raises:
         DataError: the file is not there, cannot be read, or is not UTF-8 text.
     """
-    return [(n, line.strip()) for n, line in enumerate(_read(path, what).splitlines(), 1) if line.strip()]
+    return [(n, line.strip()) for n, line in enumerate(_read(path, what, limit).splitlines(), 1) if line.strip()]
 
 
 def read_dataset(path: str | os.PathLike[str]) -> DataSpec:
@@ -94,15 +107,15 @@ def read_dataset(path: str | os.PathLike[str]) -> DataSpec:
     return _Builder(path, entries, root).spec()
 
 
-def _read(path: Path, what: str) -> str:
+def _read(path: Path, what: str, limit: int = MAX_BYTES) -> str:
     try:
-        raw = path.read_bytes() if path.stat().st_size <= MAX_BYTES else None
+        raw = path.read_bytes() if path.stat().st_size <= limit else None
     except FileNotFoundError:
         raise DataError(f"no such {what} file", path=path) from None
     except OSError as error:
         raise DataError(f"the {what} file cannot be read: {error.strerror}", path=path) from None
     if raw is None:
-        raise DataError(f"is larger than {MAX_BYTES} bytes, too long for a {what} file", path=path)
+        raise DataError(f"is larger than {limit} bytes, too long for a {what} file", path=path)
     if b"\0" in raw:
         raise DataError(f"holds NUL bytes, so it is no {what} file", path=path)
     try:
@@ -197,23 +210,28 @@ class _Builder:
         """Raises DataError for anything that is not legal."""
         names = self._names()
         classes = self._integer("classes")
+        if classes is not None and "labels" in self.entries:
+            names = names[:classes]  # Darknet's files for ImageNet name 21,000 classes, the first 1,000 count
         if classes is None and not names:
             raise DataError("has neither classes nor names", path=self.path, hint="write classes=<number>")
         if classes is None:
             classes = len(names)
         elif names and len(names) != classes:
-            entry = self.entries["names"]
-            raise DataError(f"classes={classes}, but {len(names)} names are given", path=self.path, line=entry.line)
+            entry = self.entries.get("names")
+            given = "names are given" if entry else "categories are in the COCO json"
+            line = (entry or self.entries["classes"]).line
+            raise DataError(f"classes={classes}, but {len(names)} {given}", path=self.path, line=line)
         if "download" in self.entries:
             self.notes.append(f"{self.path}:{self.entries['download'].line}: download has no effect here")
         train = self._path("train")
         return DataSpec(
             path=self.path,
             classes=classes,
-            names=names or tuple(f"class{index}" for index in range(classes)),
+            names=names or _numbered(classes),
             train=train,
             valid=self._path("valid") or train,
             test=self._path("test"),
+            images=self._path("images"),
             backup=Path(self._text("backup") or DataSpec.backup),
             results=Path(self._text("results") or DataSpec.results),
             labels=self._path("labels"),
@@ -256,7 +274,7 @@ class _Builder:
     def _names(self) -> tuple[str, ...]:
         entry = self.entries.get("names")
         if entry is None:
-            return ()
+            return self._names_of_json()
         if isinstance(entry.value, tuple):
             return entry.value
         self._text("names")
@@ -267,3 +285,10 @@ class _Builder:
         if not names:
             raise DataError("the names file is empty", path=file)
         return names
+
+    def _names_of_json(self) -> tuple[str, ...]:
+        """The names of the categories of the first list that is a COCO json and exists."""
+        for path in map(self._path, ("train", "valid", "test")):
+            if path is not None and path.suffix.lower() == ".json" and path.is_file():
+                return tuple(name for _, name in read_categories(path))
+        return ()

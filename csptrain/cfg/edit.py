@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from csptrain.cfg.fields import Malformed, integer, integers
 from csptrain.cfg.text import Option, Section
@@ -15,6 +16,9 @@ BOX_ENTRIES = {"yolo": 5, "Gaussian_yolo": 9, "region": 5}
 _MASKED = ("yolo", "Gaussian_yolo")
 # A warm-up is counted in steps, not as a share of the run: scaled with a short run it would vanish.
 WARM_UP_SHARE = 0.1
+_CLASSIFIER_ENDS = ("softmax", "soft", "cost")
+_WITHOUT_WEIGHTS = ("avgpool", "avg", "dropout")
+_OUTPUTS = {"convolutional": "filters", "conv": "filters", "connected": "output", "conn": "output"}
 _SIZE = re.compile(r"(\d{1,5})(?:[xX](\d{1,5}))?")
 
 
@@ -42,9 +46,16 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def set_size(sections: Sections, width: int, height: int) -> tuple[Sections, list[str]]:
-    """Another input size in [net]."""
+    """Another input size in [net]; the crops of a classifier's training keep their proportion to the width."""
+    old = _integer(sections[0], "width", 0)
     net = with_option(with_option(sections[0], "width", width), "height", height)
-    return (net, *sections[1:]), [f"width={width} height={height}"]
+    changes = [f"width={width} height={height}"]
+    for key in ("min_crop", "max_crop"):
+        if old > 0 and old != width and net.get(key):
+            crop = max(round(_integer(net, key, 0) * width / old), 1)
+            net = with_option(net, key, crop)
+            changes.append(f"{key}={crop}")
+    return (net, *sections[1:]), changes
 
 
 def set_options(sections: Sections, kinds: tuple[str, ...], options: dict[str, str]) -> tuple[Sections, list[str]]:
@@ -90,8 +101,11 @@ def set_iterations(sections: Sections, iterations: int) -> tuple[Sections, list[
 def set_classes(sections: Sections, classes: int) -> tuple[Sections, list[str]]:
     """Another number of classes: `classes` of every box head, `filters` of the convolution before each.
 
-    Raises CfgError where no convolution stands before a head.
+    Of a classifier: `filters` or `output` of the last layer that has weights. Raises CfgError where no convolution
+    stands before a box head, and where what a classifier ends with does not come from such a layer.
     """
+    if not any(section.kind in BOX_ENTRIES for section in sections):
+        return _set_outputs(sections, classes)
     changed = list(sections)
     changes: list[str] = []
     for index, section in enumerate(sections):
@@ -127,26 +141,67 @@ def set_anchors(
         raise sections[0].error(f"{len(pairs)} anchors cannot be shared evenly by {len(finest_first)} heads", hint=hint)
     if deal:
         pairs.sort(key=lambda pair: pair[0] * pair[1])
-    words = ",".join(f"{width:g},{height:g}" for width, height in pairs)
+    if not deal:
+        words = _pairs_text(pairs)
+        kept = tuple(
+            with_option(section, "anchors", words) if section.kind in BOX_ENTRIES else section for section in sections
+        )
+        return kept, [f"anchors={words}"]
+    share = len(pairs) // max(len(finest_first), 1)
+    return place_anchors(
+        sections,
+        pairs,
+        {layer: tuple(range(number * share, (number + 1) * share)) for number, layer in enumerate(finest_first)},
+    )
+
+
+def place_anchors(
+    sections: Sections, pairs: Sequence[tuple[float, float]], masks: Mapping[int, tuple[int, ...]]
+) -> tuple[Sections, list[str]]:
+    """These anchors (width, height) in every box head, `num` and `filters` with them.
+
+    ``masks`` gives the numbers of the anchors that each [yolo] predicts from, by its layer. Raises CfgError where no
+    convolution stands before a head.
+    """
+    words = _pairs_text(pairs)
     changed = list(sections)
     changes = [f"anchors={words}"]
-    for index in heads:
-        new = with_option(changed[index], "anchors", words)
-        if deal:
-            new = with_option(new, "num", len(pairs))
-            if new.kind in _MASKED:
-                share = len(pairs) // len(finest_first)
-                first = finest_first.index(index - 1) * share
-                new = with_option(new, "mask", ",".join(str(number) for number in range(first, first + share)))
+    for index, section in enumerate(sections):
+        if section.kind not in BOX_ENTRIES:
+            continue
+        new = with_option(with_option(section, "anchors", words), "num", len(pairs))
+        said = ""
+        if new.kind in _MASKED:
+            mask = ",".join(str(number) for number in masks[index - 1])
+            new = with_option(new, "mask", mask)
+            said = f" mask={mask}"
         changed[index] = new
-        if deal:
-            filters = _set_filters(changed, index)
-            mask = new.get("mask")
-            said = f" mask={mask.value}" if mask else ""
-            changes.append(
-                f"layer {index - 1} [{new.kind}] num={len(pairs)}{said}, layer {index - 2} filters={filters}"
-            )
+        filters = _set_filters(changed, index)
+        changes.append(f"layer {index - 1} [{new.kind}] num={len(pairs)}{said}, layer {index - 2} filters={filters}")
     return tuple(changed), changes
+
+
+def _pairs_text(pairs: Iterable[tuple[float, float]]) -> str:
+    return ",".join(f"{width:g},{height:g}" for width, height in pairs)
+
+
+def _set_outputs(sections: Sections, classes: int) -> tuple[Sections, list[str]]:
+    """The classes of a network that ends with [softmax] or [cost]; another one is left as it is."""
+    if sections[-1].kind not in _CLASSIFIER_ENDS:
+        return sections, []
+    for index in range(len(sections) - 1, 0, -1):
+        section = sections[index]
+        key = _OUTPUTS.get(section.kind)
+        if key is not None:
+            if _integer(section, key, 1) == classes:
+                return sections, []
+            changed = with_option(section, key, classes)
+            said = f"layer {index - 1} [{section.kind}] {key}={classes}"
+            return (*sections[:index], changed, *sections[index + 1 :]), [said]
+        if section.kind not in (*_CLASSIFIER_ENDS, *_WITHOUT_WEIGHTS):
+            what = f"[{section.kind}] stands between the classes and their layer, so filters= cannot follow"
+            raise section.error(what, hint="write the number of classes into the cfg")
+    raise sections[-1].error("no [convolutional] or [connected] gives the classes")
 
 
 def _set_filters(sections: list[Section], head: int) -> int:

@@ -1,18 +1,22 @@
-"""``csptrain detector map``: mean average precision of trained weights on a list of images."""
+"""``csptrain detector map``: how good the boxes of trained weights are, by Darknet's, VOC's and COCO's measures."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.trained import (
+    Trained,
     declare,
     declare_list,
     fraction,
+    labelled_images,
     load_trained,
-    pick_list,
     pick_workers,
     progress_bar,
     recall_points,
@@ -22,8 +26,23 @@ from csptrain.cli.trained import (
 
 if TYPE_CHECKING:
     from csptrain.datasets.lists import Samples
+    from csptrain.evaluate.coco import CocoResult
+    from csptrain.evaluate.detection import DetectionEvaluator
+    from csptrain.evaluate.map_result import MapResult
+    from csptrain.evaluate.pixels import PixelDetections
+    from csptrain.evaluate.voc import VocResult
 
 VERB = "detector map"
+METRICS = ("darknet", "voc", "coco")
+
+
+def metrics(text: str) -> tuple[str, ...]:
+    """Measures by name; raises ArgumentTypeError for an unknown one."""
+    names = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
+    wrong = [name for name in names if name not in METRICS]
+    if wrong:
+        raise argparse.ArgumentTypeError(f"{wrong[0] or 'nothing'} is none of {', '.join(METRICS)}")
+    return names
 
 
 def arguments() -> Arguments:
@@ -34,66 +53,127 @@ def arguments() -> Arguments:
         "file: data/coco.data when its lists exist, else the built-in set.",
     )
     parser.positional("files", "[data] cfg weights", many=True)
+    parser.option(
+        "metrics", metrics, METRICS[:1], "any of darknet (default), voc, coco: darknet,voc,coco", metavar="A,B"
+    )
     parser.option("thresh", fraction, 0.25, "score that counts in precision, recall and average IoU (0.25)")
     parser.option("iou_thresh", fraction, 0.5, "overlap with a truth above which a box is right (0.5)")
     parser.option("points", recall_points, 0, "0 area under the curve (default), 11 (VOC 2007) or 101 (COCO)")
+    parser.option("plots", Path, None, "draw precision-recall curves and the confusion of classes there", metavar="DIR")
     declare_list(parser)
     declare(parser)
     parser.flag("json", "print one JSON object and nothing else")
-    parser.flag("dont_show", "accepted; nothing is ever shown in a window")
     return parser
 
 
+@dataclass(frozen=True)
+class _Outcome:
+    """What was measured; ``darknet`` is always there, the others when they were asked for."""
+
+    asked: tuple[str, ...]
+    darknet: MapResult
+    voc: VocResult | None
+    coco: CocoResult | None
+    seconds: float
+
+    def as_dict(self) -> dict[str, object]:
+        found = {**self.darknet.as_dict()}
+        if self.voc is not None:
+            found["voc"] = self.voc.as_dict()
+        if self.coco is not None:
+            found["coco"] = self.coco.as_dict()
+        return found
+
+    def lines(self, nms_kind: str) -> list[str]:
+        """Darknet's own words, and the table where there is more than them."""
+        from csptrain.report.metrics import metric_lines
+
+        darknet = self.darknet if "darknet" in self.asked else None
+        lines = [] if darknet is None else darknet.lines()
+        if self.asked != METRICS[:1]:
+            lines += ["", *metric_lines(darknet, self.voc, self.coco, nms_kind)]
+        return lines
+
+
 def run(argv: list[str]) -> int:
-    """Measure, print, and return the exit code; raises CspError."""
+    """Measure, print, draw, and return the exit code; raises CspError."""
     options = arguments().parse(argv)
     trained = load_trained(options, VERB)
 
-    from csptrain.datasets.lists import read_samples
-    from csptrain.evaluate.detect import eval_dataset, evaluate_detector, torch_detector
+    from csptrain.evaluate.detect import evaluate_detector, nms_settings, torch_detector
+    from csptrain.evaluate.pixels import PixelDetections
 
-    net, data = trained.graph.net, trained.data
-    samples = read_samples(pick_list(data, options.split), data.classes)
-    _tell_findings(samples)
-    images = eval_dataset(trained.graph, samples)
+    samples, images = labelled_images(trained, options.split)
+    pixels = PixelDetections() if set(options.metrics) - {"darknet"} else None
     started = time.perf_counter()
     with progress_bar(len(samples)) as progress:
         evaluator = evaluate_detector(
             trained.graph,
             torch_detector(trained.network, trained.device),
             images,
-            data.names,
+            trained.data.names,
             batch=options.batch,
             workers=pick_workers(options.workers, len(samples)),
             progress=progress,
+            pixels=pixels,
         )
-    result = evaluator.result(options.iou_thresh, options.thresh, options.points)
-    seconds = time.perf_counter() - started
-    tell_bad(images.bad, data.results)
+    outcome = _measure(options, evaluator, pixels, samples, started)
+    tell_bad(images.bad, trained.data.results)
     if options.json:
-        about = {
-            "cfg": str(trained.files.cfg),
-            "weights": str(trained.weights),
-            "data": str(data.path),
-            "split": options.split,
-            "images": len(evaluator.image_ids),
-            "bad_images": len(images.bad),
-            "width": net.width,
-            "height": net.height,
-            "letter_box": net.letter_box,
-            "seconds": round(seconds, 3),
-        }
-        print(json.dumps({**result.as_dict(), **about}))
+        about = {**_about(trained, options), "images": len(evaluator.image_ids), "bad_images": len(images.bad)}
+        print(json.dumps({**outcome.as_dict(), **about, "seconds": round(outcome.seconds, 3)}))
     else:
-        print(*result.lines(), sep="\n")
-        print(f"Total Detection Time: {seconds:.0f} Seconds")
+        print(*outcome.lines(nms_settings(trained.graph)[0]), sep="\n")
+        print(f"Total Detection Time: {outcome.seconds:.0f} Seconds")
+    if options.plots is not None:
+        _draw(options, evaluator)
     return 0
 
 
-def _tell_findings(samples: Samples) -> None:
-    if samples.unlabelled:
-        tell(f"note: {samples.unlabelled} images of {samples.source} have no labels and count as background")
-    for finding in samples.findings[:3]:
-        tell(f"note: {finding}")
-    if len(samples.findings) > 3:
-        tell(f"note: {len(samples.findings) - 3} more label lines were corrected or left out")
+def _measure(
+    options: argparse.Namespace,
+    evaluator: DetectionEvaluator,
+    pixels: PixelDetections | None,
+    samples: Samples,
+    started: float,
+) -> _Outcome:
+    from csptrain.evaluate.coco import coco_result
+    from csptrain.evaluate.pixels import objects_of
+    from csptrain.evaluate.voc import voc_result
+
+    darknet = evaluator.result(options.iou_thresh, options.thresh, options.points)
+    voc = coco = None
+    if pixels is not None:
+        objects = objects_of(samples, pixels, len(evaluator.names))
+        voc = voc_result(pixels, objects, options.iou_thresh) if "voc" in options.metrics else None
+        coco = coco_result(pixels, objects) if "coco" in options.metrics else None
+    return _Outcome(options.metrics, darknet, voc, coco, time.perf_counter() - started)
+
+
+def _about(trained: Trained, options: argparse.Namespace) -> dict[str, object]:
+    net = trained.graph.net
+    return {
+        "cfg": str(trained.files.cfg),
+        "weights": str(trained.weights),
+        "data": str(trained.data.path),
+        "split": options.split,
+        "width": net.width,
+        "height": net.height,
+        "letter_box": net.letter_box,
+    }
+
+
+def _draw(options: argparse.Namespace, evaluator: DetectionEvaluator) -> None:
+    from csptrain.evaluate.confusion import confusion
+    from csptrain.report.confusion_picture import draw_confusion
+    from csptrain.report.curves import draw_curves
+    from csptrain.report.draw import save_png
+
+    result = evaluator.result(options.iou_thresh, options.thresh)
+    pictures = {
+        "precision_recall.png": draw_curves(evaluator.curves(options.iou_thresh), result),
+        "confusion.png": draw_confusion(confusion(evaluator, options.iou_thresh, options.thresh)),
+    }
+    for name, picture in pictures.items():
+        save_png(picture, options.plots / name)
+        tell(f"picture: {options.plots / name}")

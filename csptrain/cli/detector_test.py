@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import glob
 import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csptrain.cli.arguments import Arguments
+from csptrain.cli.inputs import expand, typed_paths
 from csptrain.cli.trained import Trained, declare, fraction, load_trained, tell, tell_bad
 from csptrain.errors import DataError
 
@@ -45,7 +44,6 @@ def arguments() -> Arguments:
     declare(parser)
     parser.flag("ext_output", "print the boxes' pixels too")
     parser.flag("save_labels", "write a label file for each image, beside it or to --output")
-    parser.flag("dont_show", "accepted; nothing is ever shown in a window")
     return parser
 
 
@@ -59,53 +57,10 @@ def run(argv: list[str]) -> int:
         for image in images:
             _refuse_overwriting(image)
     one_by_one = _OneByOne(options, trained, many=images is not None and len(images) > 1)
-    for image in _typed_paths() if images is None else images:
+    for image in typed_paths() if images is None else images:
         one_by_one.take(image)
     one_by_one.finish()
     return 0
-
-
-def expand(words: Sequence[str]) -> list[str]:
-    """The image paths that files, folders, patterns and ``.txt`` lists stand for, in the order given.
-
-    Raises:
-        DataError: nothing of that name, an empty folder or list, or a listed image that is missing.
-    """
-    from csptrain.datasets.lists import read_images
-
-    images: list[str] = []
-    for word in words:
-        path = Path(word)
-        if path.is_dir() or path.suffix == ".txt":
-            images += read_images(path)
-        elif path.exists():
-            images.append(word)
-        elif glob.has_magic(word):
-            found = sorted(name for name in glob.glob(word, recursive=True) if Path(name).is_file())
-            if not found:
-                raise DataError("no file matches", path=word)
-            images += found
-        else:
-            raise DataError("no such image", path=word)
-    return images
-
-
-def _typed_paths() -> Iterator[str]:
-    """Image paths from standard input, asked for where a person types them."""
-    asks = sys.stdin.isatty()
-    for number in range(1, sys.maxsize):
-        if asks:
-            print("Enter Image Path: ", end="", flush=True)
-        line = sys.stdin.readline()
-        if not line:
-            return
-        image = line.strip()
-        if not image or Path(image).is_file():
-            yield from [image] if image else []
-        elif asks:
-            tell(f"no such image: {image}")
-        else:
-            raise DataError(f"no such image: {image}", path="<stdin>", line=number)
 
 
 class _OneByOne:

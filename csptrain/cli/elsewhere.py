@@ -12,26 +12,17 @@ _FEATURES = f"{_NOT}: it draws what a classifier's features see"
 _PICTURES = f"{_NOT}: it tests Darknet's own image code; csptrain reads pictures with OpenCV"
 _SEGMENTS = f"{_NOT}: it trains segmentation, of which csptrain has none"
 _TEXT = f"{_NOT}: csptrain trains on pictures, not on text or other sequences"
-_CLASSIFIER = f"{_NOT} yet: a classifier's cfg and weights run in Python (csptrain.load) and in OpenCV (export opencv)"
 
 #: "word" or "word word" of Darknet -> the rest of the sentence that begins with it.
 ELSEWHERE: dict[str, str] = {
     "detect": "is `csptrain detector test [x.data] net.cfg net.weights image` here",
-    "classify": _CLASSIFIER,
-    "detector recall": "is a part of `csptrain detector map` here: it prints precision, recall and average IoU",
-    "detector calc_anchors": f"{_NOT} yet: write anchors into the cfg, in pixels of its input",
+    "classify": "is `csptrain classifier predict x.data net.cfg net.weights image` here",
     "detector demo": f"{_NOT} yet: `csptrain detector test` takes pictures, folders and lists, no video or camera",
     "detector draw": f"{_NOT}: `csptrain detector test` draws the boxes it finds",
-    "classifier": _CLASSIFIER,
-    "classifier train": _CLASSIFIER,
-    "classifier valid": _CLASSIFIER,
-    "classifier valid10": _CLASSIFIER,
-    "classifier validcrop": _CLASSIFIER,
-    "classifier validfull": _CLASSIFIER,
-    "classifier validmulti": _CLASSIFIER,
-    "classifier predict": _CLASSIFIER,
-    "classifier try": _CLASSIFIER,
-    "classifier test": _CLASSIFIER,
+    "classifier validcrop": "is `csptrain classifier valid` here, which crops the centre of every image",
+    "classifier validmulti": f"{_NOT}: `csptrain classifier valid10` takes ten crops, `--size` another scale",
+    "classifier try": f"{_NOT}: `csptrain classifier predict` names what is on a picture",
+    "classifier test": "is `csptrain classifier predict x.data net.cfg net.weights list.txt` here",
     "classifier label": f"{_NOT}: it sorts pictures into lists by a trained classifier",
     "classifier demo": f"{_NOT}: no video or camera",
     "classifier gun": _OTHER_WORK,
@@ -55,7 +46,7 @@ ELSEWHERE: dict[str, str] = {
     "isegmenter": _SEGMENTS,
     "instance": _SEGMENTS,
     "regressor": _OTHER_WORK,
-    "cifar": _CLASSIFIER,
+    "cifar": f"{_NOT}: `csptrain classifier train` takes CIFAR as pictures, with a list or folders",
     "tag": _OTHER_WORK,
     "captcha": _OTHER_WORK,
     "go": _OTHER_WORK,

@@ -12,18 +12,28 @@ from csptrain.cli.arguments import UsageError, unknown
 from csptrain.cli.elsewhere import elsewhere
 from csptrain.errors import CspError
 
-#: First word -> second word -> (module with ``run(argv) -> int``, help in one line).
+#: First word -> second word -> (module, or module:function where it is not ``run``; help in one line).
 VERBS: dict[str, dict[str, tuple[str, str]]] = {
     "detector": {
         "train": ("csptrain.cli.detector_train", "train a detector from a cfg"),
         "test": ("csptrain.cli.detector_test", "find objects in pictures and draw them"),
         "valid": ("csptrain.cli.detector_valid", "write the detections of a validation list to files"),
         "map": ("csptrain.cli.detector_map", "measure mean average precision on a validation list"),
+        "recall": ("csptrain.cli.detector_recall", "measure how many objects of a validation list are covered"),
+        "calc_anchors": ("csptrain.cli.detector_anchors", "find anchors for the boxes of a training list"),
+    },
+    "classifier": {
+        "train": ("csptrain.cli.classifier_train", "train a classifier from a cfg"),
+        "valid": ("csptrain.cli.classifier_valid", "measure top-1 and top-k on the centres of a list's images"),
+        "valid10": ("csptrain.cli.classifier_valid:ten", "the same with ten crops of each image"),
+        "validfull": ("csptrain.cli.classifier_valid:full", "the same with all of each image"),
+        "predict": ("csptrain.cli.classifier_predict", "name what is on pictures"),
     },
     "cfg": {
         "info": ("csptrain.cli.cfg_info", "print the layers of a cfg, their shapes and their cost"),
         "check": ("csptrain.cli.cfg_check", "report every mistake of cfgs, or repair them"),
         "adapt": ("csptrain.cli.cfg_adapt", "change classes, anchors or input size of a cfg"),
+        "new": ("csptrain.cli.cfg_new", "compose a network of your own: backbone, partial form, head"),
         "format": ("csptrain.cli.cfg_format", "write a cfg in canonical layout"),
         "diff": ("csptrain.cli.cfg_diff", "compare two networks layer by layer"),
         "graph": ("csptrain.cli.cfg_graph", "draw the network as SVG or PNG"),
@@ -33,10 +43,11 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "export": {
         "opencv": ("csptrain.cli.export_opencv", "write a cfg and weights that OpenCV 4 computes equally"),
+        "onnx": ("csptrain.cli.export_onnx", "write an ONNX model for onnxruntime, OpenVINO and OpenCV 5"),
     },
 }
 
-#: Darknet's verbs of one word -> (module, or module:function where it is not ``run``; help in one line).
+#: Verbs of one word, most of them Darknet's -> (module, or module:function where it is not ``run``; help in one line).
 WORDS: dict[str, tuple[str, str]] = {
     "partial": ("csptrain.cli.weights_rewrite:partial", "write the first layers of a weights file"),
     "average": ("csptrain.cli.weights_rewrite:average", "write the mean of several weights files"),
@@ -48,6 +59,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "statistics": ("csptrain.cli.weights_statistics", "print every tensor of a weights file in numbers"),
     "ops": ("csptrain.cli.ops", "print the floating point operations of a cfg"),
     "speed": ("csptrain.cli.speed", "time forward passes of a cfg"),
+    "cost": ("csptrain.cli.cost", "print what each layer of cfgs costs, and draw it"),
+    "verify": ("csptrain.cli.verify", "compare other runtimes with csptrain, head by head"),
+    "doctor": ("csptrain.cli.doctor", "look at a data set, and a cfg with it, before training"),
+    "paper": ("csptrain.cli.paper", "compute a table or figure of the CSPNet paper"),
 }
 
 EXIT_ERROR = 1
@@ -122,10 +137,10 @@ def _run(place: str, argv: list[str]) -> int:
 def _overview(verbs: dict[str, dict[str, tuple[str, str]]]) -> str:
     lines = ["usage: csptrain COMMAND [arguments]", ""]
     for first, second_words in verbs.items():
-        lines.extend(f"  {f'{first} {second}':<18}{text}" for second, (_, text) in second_words.items())
+        lines.extend(f"  {f'{first} {second}':<23}{text}" for second, (_, text) in second_words.items())
     if verbs is VERBS:
-        lines.extend(f"  {word:<18}{text}" for word, (_, text) in WORDS.items())
-        lines.append(f"  {'version':<18}print the version")
+        lines.extend(f"  {word:<23}{text}" for word, (_, text) in WORDS.items())
+        lines.append(f"  {'version':<23}print the version")
     lines += ["", "csptrain COMMAND --help tells all about one of them."]
     return "\n".join(lines)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from csptrain.errors import CspError
-from csptrain.evaluate.map_result import MapResult
+from csptrain.evaluate.measured import Measured
 from csptrain.report.chart import draw_chart
 from csptrain.train.log import Record, darknet_line, read_results
 
@@ -19,11 +19,10 @@ CHART_SECONDS = 20.0
 class Display:
     """Prints iterations as they come; the bar shows images a second, the share of time spent waiting for data, ETA."""
 
-    def __init__(self, done: int, stop: int, batch: int, folder: Path, iou_thresh: float) -> None:
+    def __init__(self, done: int, stop: int, batch: int, folder: Path) -> None:
         self.batch = batch
         self.stop = stop
         self.folder = folder
-        self.iou_thresh = iou_thresh
         self._drawn = 0.0
         self._waited = 0.0
         self._worked = 0.0
@@ -49,14 +48,12 @@ class Display:
         if time.monotonic() - self._drawn > CHART_SECONDS or record.iteration == self.stop:
             self._draw()
 
-    def evaluated(self, iteration: int, result: MapResult, best: bool) -> None:
+    def evaluated(self, iteration: int, result: Measured, best: bool) -> None:
         """The validation set was measured."""
         for line in result.lines():
             self._write(line)
-        self._write(
-            f"iteration {iteration}: AP{round(100 * self.iou_thresh)} = {result.map:.4f}"
-            + (" (best so far, kept as _best.weights)" if best else "")
-        )
+        kept = " (best so far, kept as _best.weights)" if best else ""
+        self._write(f"iteration {iteration}: {result.headline}{kept}")
 
     def warned(self, message: str) -> None:
         """Something went wrong that does not stop the training."""

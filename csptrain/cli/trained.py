@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 from csptrain.cfg.dataset import DataSpec
 from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments, UsageError
-from csptrain.cli.session import Files, Overrides, find_data, load_graph, pick_device, sort_files
+from csptrain.cli.session import Files, Overrides, Say, find_data, load_graph, pick_device, sort_files
 from csptrain.errors import CfgError, CspError, DataError
 
 if TYPE_CHECKING:
     import torch
 
+    from csptrain.datasets.evaluation import EvalDataset
+    from csptrain.datasets.lists import Samples
     from csptrain.graph import Graph
     from csptrain.network import Network
 
@@ -31,12 +33,18 @@ IMAGES_PER_WORKER = 200
 
 
 def declare(parser: Arguments) -> None:
-    """Add the positional words and the options of every verb that runs a trained network."""
+    """Add the options of every verb that runs a trained detector."""
+    declare_network(parser)
+    parser.flag("letter_box", "keep the images' aspect, as letter_box=1 in the cfg does")
+
+
+def declare_network(parser: Arguments) -> None:
+    """Add the options of every verb that runs a trained network."""
     parser.option("size", parse_size, None, "input size instead of the cfg's: 416, 512x288", metavar="N[xM]")
     parser.option("device", str, None, "cpu, cuda, cuda:1 (default: cuda if there is one)")
-    parser.flag("letter_box", "keep the images' aspect, as letter_box=1 in the cfg does")
     parser.flag("lenient", "read the cfg as Darknet does; mistakes become warnings")
     parser.flag("partial", "accept weights that end early or go on after the last layer")
+    parser.flag("dont_show", "accepted; nothing is ever shown in a window")
 
 
 def declare_list(parser: Arguments) -> None:
@@ -90,8 +98,19 @@ class Trained:
     device: torch.device
 
 
-def load_trained(options: argparse.Namespace, verb: str, takes_inputs: bool = False) -> Trained:
+def load_trained(
+    options: argparse.Namespace,
+    verb: str,
+    takes_inputs: bool = False,
+    *,
+    find: Callable[[Path | None, Say], tuple[DataSpec, bool]] = find_data,
+    check: Callable[[Graph, DataSpec], None] | None = None,
+) -> Trained:
     """Read the data file, the cfg and the weights that the command line names.
+
+    Args:
+        find: where the data is when no data file is given.
+        check: raises CspError for a network that is not of the verb's kind; by default a detector is asked for.
 
     Raises:
         UsageError: no cfg or no weights among the words, or a word too many.
@@ -109,12 +128,12 @@ def load_trained(options: argparse.Namespace, verb: str, takes_inputs: bool = Fa
 
     from csptrain.formats.darknet import fill
 
-    data, _ = find_data(files.data, tell)
+    data, _ = find(files.data, tell)
     for note in data.notes:
         tell(f"note: {note}")
     graph, _ = load_graph(files.cfg, Overrides(size=options.size), tell, options.lenient)
-    check_classes(graph, data)
-    if options.letter_box:
+    (check or check_classes)(graph, data)
+    if getattr(options, "letter_box", False):
         graph = dataclasses.replace(graph, net=dataclasses.replace(graph.net, letter_box=1))
     device = pick_device(options.device)
     network = fill(graph, files.weights, options.partial)
@@ -143,6 +162,20 @@ def pick_list(data: DataSpec, split: str) -> Path:
     if split == "valid" and path == data.train:
         tell(f"note: {data.path} has no valid= of its own, its train= is used")
     return path
+
+
+def labelled_images(trained: Trained, split: str) -> tuple[Samples, EvalDataset]:
+    """The images of a split with their labels, and as the network takes them; says what is odd about the labels.
+
+    Raises DataError.
+    """
+    from csptrain.datasets.sources import read_split
+    from csptrain.evaluate.detect import eval_dataset
+
+    pick_list(trained.data, split)
+    samples = read_split(trained.data, split)
+    tell_findings(samples)
+    return samples, eval_dataset(trained.graph, samples)
 
 
 def pick_workers(asked: int | None, images: int) -> int:
@@ -183,3 +216,13 @@ def tell_bad(bad: Sequence[DataError], folder: Path) -> None:
         tell(f"skipped: {error}")
     more = f", {len(bad) - 5} more" if len(bad) > 5 else ""
     tell(f"note: {len(bad)} image(s) skipped{more}, listed in {path}")
+
+
+def tell_findings(samples: Samples) -> None:
+    """Say what is odd about the labels of a list."""
+    if samples.unlabelled:
+        tell(f"note: {samples.unlabelled} images of {samples.source} have no labels and count as background")
+    for finding in samples.findings[:3]:
+        tell(f"note: {finding}")
+    if len(samples.findings) > 3:
+        tell(f"note: {len(samples.findings) - 3} more label lines were corrected or left out")

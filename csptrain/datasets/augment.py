@@ -1,6 +1,7 @@
 """Detector augmentation of one image: parameters are drawn first, then applied, both without hidden state.
 
-Source: Darknet's order: crop, resize to the network, flip, colour. Mixing several images is `mosaic`'s.
+Source: Darknet's order: crop, resize to the network, flip, colour, blur, noise. Several images in one are the
+matter of `mixing` and `mosaic`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import cv2
 import numpy as np
 
 from csptrain.datasets.colour import Distortion, distort_pixels, distort_planes, sample_distortion
+from csptrain.datasets.degrade import SHARP, Degradation, degrade, sample_degradation
 from csptrain.datasets.geometry import Crop, Fill, crop_pixels, crop_truth, sample_crop
 from csptrain.datasets.image import FloatArray, Pixels, resize
+from csptrain.datasets.mixing import MIX_SHARE, Mix
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,9 @@ class Augmentation:
 
     ``jitter`` and ``resize`` are keys of the head, the others of [net]. ``fill`` is what a crop shows outside
     the image: Darknet's OpenCV build, which trained the published weights, takes the mean colour, its plain
-    build repeats the border. ``mosaic_share`` of the samples are mosaics when ``mosaic`` is on.
-    ``max_truths`` is the head's ``max``: further boxes of an image are left out.
+    build repeats the border. ``mix_share`` of the samples are made of several images when ``mix`` asks for it;
+    ``mosaic_bound`` cuts the boxes of a mosaic where its tiles end. ``max_truths`` is the head's ``max``: further
+    boxes of an image are left out, whichever the dice say.
     """
 
     jitter: float = 0.0
@@ -32,8 +36,11 @@ class Augmentation:
     saturation: float = 1.0
     exposure: float = 1.0
     letter_box: bool = False
-    mosaic: bool = False
-    mosaic_share: float = 0.5
+    mix: Mix = Mix.NONE
+    mix_share: float = MIX_SHARE
+    mosaic_bound: bool = False
+    blur: int = 0
+    gaussian_noise: int = 0
     fill: Fill = "mean"
     max_truths: int = 200
 
@@ -44,10 +51,14 @@ class Draw:
 
     crop: Crop
     distortion: Distortion
+    degradation: Degradation = SHARP
 
 
 def draw(rng: np.random.Generator, size: tuple[int, int], net_size: tuple[int, int], settings: Augmentation) -> Draw:
-    """Draw the parameters for an image of ``size`` (width, height) going into a net of ``net_size``."""
+    """Draw the parameters for an image of ``size`` (width, height) going into a net of ``net_size``.
+
+    Blur and noise have a random stream of their own: whether they are on shifts no other draw.
+    """
     crop = sample_crop(
         rng,
         size,
@@ -57,7 +68,10 @@ def draw(rng: np.random.Generator, size: tuple[int, int], net_size: tuple[int, i
         flip=settings.flip,
         letter_box=settings.letter_box,
     )
-    return Draw(crop, sample_distortion(rng, settings.hue, settings.saturation, settings.exposure))
+    distortion = sample_distortion(rng, settings.hue, settings.saturation, settings.exposure)
+    if not settings.blur and not settings.gaussian_noise:
+        return Draw(crop, distortion)
+    return Draw(crop, distortion, sample_degradation(rng.spawn(1)[0], settings.blur, settings.gaussian_noise))
 
 
 def apply_crop(image: Pixels, net_size: tuple[int, int], crop: Crop, fill: Fill) -> Pixels:
@@ -75,13 +89,14 @@ def apply(
     """Augment uint8 [H, W, C] and its boxes [n, 5] to uint8 [net height, net width, C] and [m, 5]."""
     size = image.shape[1], image.shape[0]
     pixels = distort_pixels(apply_crop(image, net_size, drawn.crop, fill), drawn.distortion)
-    return pixels, crop_truth(truth, size, net_size, drawn.crop)
+    seen = crop_truth(truth, size, net_size, drawn.crop)
+    return degrade(pixels, seen, drawn.degradation), seen
 
 
 def apply_exact(image: Pixels, net_size: tuple[int, int], drawn: Draw) -> FloatArray:
     """The image of `apply` in Darknet's own float32 arithmetic: float32 [C, net height, net width].
 
-    Slow; the figures that the fast path is compared with.
+    Without blur and noise, which that arithmetic does not have. Slow; the figures that the fast path is compared with.
     """
     cropped = crop_pixels(image, drawn.crop, "replicate")
     planes = cropped.transpose(2, 0, 1).astype(np.float32) / np.float32(255)

@@ -1,7 +1,8 @@
 """The HSV distortion of augmentation: hue added, saturation and value multiplied.
 
 Source: Darknet; `distort_planes` is its own float32 arithmetic, `distort_pixels` what its OpenCV build does,
-which trained the published weights.
+which trained the published weights. *Differs:* a hue below 0 goes round the circle, where that build stops at
+red, and a full turn is 180 steps of OpenCV's hue, where it takes 179.
 """
 
 from __future__ import annotations

@@ -6,65 +6,27 @@ resumed run continues bit for bit, and the number of workers changes nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 
 from csptrain.datasets.augment import Augmentation, apply, draw
-from csptrain.datasets.cache import ImageCache
-from csptrain.datasets.image import FloatArray, Pixels, load_image
+from csptrain.datasets.image import FloatArray, Pixels
 from csptrain.datasets.lists import Samples
-from csptrain.datasets.mosaic import PARTS, Part, compose, sample_centre
-from csptrain.errors import DataError
-
-
-@dataclass(frozen=True)
-class Sample:
-    """uint8 [H, W, C] pixels, float32 [n, 5] boxes (x y w h class), and the files passed over."""
-
-    pixels: Pixels
-    truth: FloatArray
-    bad: tuple[str, ...] = ()
+from csptrain.datasets.mixing import Mix, blend, choose, sample_centre
+from csptrain.datasets.mosaic import Part, compose, place_part
+from csptrain.datasets.stream import Feed, Files, ImageStream, Sample
 
 
 class DetectionDataset:
-    """Draws augmented samples from a list.
+    """Draws augmented samples from a list, in the order of its `ImageStream`."""
 
-    Every epoch (one pass over the list) has its own order, so that each image is used once an epoch.
-    *Differs:* Darknet draws every image independently, which leaves a third of them out of any one epoch.
-    """
-
-    def __init__(
-        self,
-        samples: Samples,
-        settings: Augmentation,
-        *,
-        batch: int,
-        seed: int = 0,
-        channels: int = 3,
-        cache_bytes: int = 0,
-    ) -> None:
-        """Take ``batch`` samples an iteration; hold decoded images in memory up to ``cache_bytes``."""
-        if seed < 0:
-            raise ValueError(f"seed must not be negative, got {seed}")
+    def __init__(self, samples: Samples, settings: Augmentation, feed: Feed) -> None:
+        if settings.mix not in (Mix.NONE, Mix.MIXUP, Mix.MOSAIC):
+            raise ValueError(f"{settings.mix!r} cuts objects apart: it is for classifiers")
         self.samples = samples
         self.settings = settings
-        self.batch = batch
-        self.seed = seed
-        self.channels = channels
-        self._cache = ImageCache(samples.images, channels, cache_bytes)
-        self._bad: set[int] = set()
-        self._order: tuple[int, npt.NDArray[np.int64]] | None = None
-
-    def index_at(self, iteration: int, slot: int) -> int:
-        """Which image of the list sample ``slot`` of ``iteration`` (from 1) is."""
-        epoch, place = divmod((iteration - 1) * self.batch + slot, len(self.samples))
-        if self._order is None or self._order[0] != epoch:
-            # Iteration 0 does not exist, so this stream is no sample's.
-            order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.samples))
-            self._order = epoch, order
-        return int(self._order[1][place])
+        self.batch = feed.batch
+        self.channels = feed.channels
+        self.stream = ImageStream(samples.images, samples.source, feed)
 
     def sample(self, iteration: int, slot: int, net_size: tuple[int, int]) -> Sample:
         """The augmented sample for a net of ``net_size`` (width, height).
@@ -74,36 +36,45 @@ class DetectionDataset:
         Raises:
             DataError: no image of the list can be decoded.
         """
-        rng = np.random.default_rng([self.seed, iteration, slot])
-        bad: list[str] = []
-        settings = self.settings
-        first = self.index_at(iteration, slot)
-        if settings.mosaic and rng.random() < settings.mosaic_share:
-            centre = sample_centre(rng, net_size)
-            indices = [first, *rng.integers(len(self.samples), size=PARTS - 1).tolist()]
-            parts = [self._part(index, rng, net_size, bad) for index in indices]
-            pixels, truth = compose(parts, net_size, centre, settings.fill)
+        rng = self.stream.generator(iteration, slot)
+        files = Files()
+        first = self.stream.index_at(iteration, slot)
+        mix = choose(rng, self.settings.mix, self.settings.mix_share)
+        if mix is Mix.MOSAIC:
+            pixels, truth = self._mosaic(first, rng, net_size, files)
+        elif mix is Mix.MIXUP:
+            pixels, truth = self._mixup(first, rng, net_size, files)
         else:
-            part = self._part(first, rng, net_size, bad)
-            pixels, truth = apply(part.pixels, part.truth, net_size, part.drawn, settings.fill)
-        return Sample(pixels, truth[: settings.max_truths], tuple(bad))
+            pixels, truth = self._single(first, rng, net_size, files)
+        # Darknet shuffles too: of several objects in one cell the last one wins, and beyond max they are left out.
+        order = rng.permutation(len(truth))[: self.settings.max_truths]
+        return Sample(pixels, truth[order], tuple(files.bad), tuple(files.used))
 
-    def _part(self, index: int, rng: np.random.Generator, net_size: tuple[int, int], bad: list[str]) -> Part:
-        index, pixels = self._load(index, bad)
+    def _single(
+        self, index: int, rng: np.random.Generator, net_size: tuple[int, int], files: Files
+    ) -> tuple[Pixels, FloatArray]:
+        part = self._part(index, rng, net_size, files)
+        return apply(part.pixels, part.truth, net_size, part.drawn, self.settings.fill)
+
+    def _mixup(
+        self, first: int, rng: np.random.Generator, net_size: tuple[int, int], files: Files
+    ) -> tuple[Pixels, FloatArray]:
+        """Two augmented images half and half, with the boxes of both."""
+        indices = [first, int(rng.integers(len(self.samples)))]
+        (one, one_truth), (other, other_truth) = (self._single(index, rng, net_size, files) for index in indices)
+        return blend(one, other).pixels, np.concatenate((one_truth, other_truth))
+
+    def _mosaic(
+        self, first: int, rng: np.random.Generator, net_size: tuple[int, int], files: Files
+    ) -> tuple[Pixels, FloatArray]:
+        centre = sample_centre(rng, net_size)
+        indices = [first, *rng.integers(len(self.samples), size=Mix.MOSAIC.images - 1).tolist()]
+        parts = [
+            place_part(rng, self._part(index, rng, net_size, files), number) for number, index in enumerate(indices)
+        ]
+        return compose(parts, net_size, centre, self.settings.fill, self.settings.mosaic_bound)
+
+    def _part(self, index: int, rng: np.random.Generator, net_size: tuple[int, int], files: Files) -> Part:
+        index, pixels = self.stream.load(index, files)
         size = pixels.shape[1], pixels.shape[0]
         return Part(pixels, self.samples.truth(index), draw(rng, size, net_size, self.settings))
-
-    def _load(self, index: int, bad: list[str]) -> tuple[int, Pixels]:
-        count = len(self.samples)
-        for index in ((index + step) % count for step in range(count)):
-            held = self._cache.get(index)
-            if held is not None:
-                return index, held
-            if index not in self._bad:
-                try:
-                    return index, load_image(self.samples.images[index], self.channels)
-                except DataError:
-                    # Kept, so that a bad file is decoded once; it is reported whenever it is met.
-                    self._bad.add(index)
-            bad.append(self.samples.images[index])
-        raise DataError("no image of the list can be decoded", path=self.samples.source)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from csptrain.datasets.image import FloatArray, letterbox, load_image, resize, to_planes
 from csptrain.datasets.lists import Samples
-from csptrain.datasets.loader import start_worker
+from csptrain.datasets.loader import in_order
 from csptrain.errors import DataError
 
 
@@ -79,17 +79,9 @@ class EvalDataset(Dataset[EvalItem]):
         Raises:
             DataError: no image of the list can be decoded.
         """
-        loader = DataLoader(
-            self,
-            batch_size=batch,
-            num_workers=workers,
-            collate_fn=_collate,
-            worker_init_fn=start_worker,
-            generator=torch.Generator(),
-        )
         good = 0
         self.bad = []
-        for answer in loader:
+        for answer in in_order(self, batch, workers, _collate):
             self.bad += answer.bad
             good += len(answer.indices)
             yield answer

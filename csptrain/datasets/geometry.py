@@ -6,7 +6,7 @@ network and flips it. Sizes are (width, height).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -66,6 +66,15 @@ def sample_crop(
     return Crop(left, top, max(1, width - left - right), max(1, height - top - bottom), flipped)
 
 
+def to_corner(crop: Crop, size: tuple[int, int], right: bool, bottom: bool) -> Crop:
+    """The window of ``crop`` moved until, in what the network sees, it meets two edges of the image of ``size``.
+
+    These are the right or left and the bottom or top edge; all space outside the image is then at the others.
+    """
+    left = size[0] - crop.width if right != crop.flip else 0
+    return replace(crop, left=left, top=size[1] - crop.height if bottom else 0)
+
+
 def crop_pixels(image: Pixels, crop: Crop, fill: Fill) -> Pixels:
     """The window of ``crop``, uint8 [height, width, C], not flipped; ``fill`` tells what is outside."""
     rows, columns = image.shape[:2]
@@ -83,8 +92,16 @@ def crop_pixels(image: Pixels, crop: Crop, fill: Fill) -> Pixels:
         return inside
     if fill == "replicate":
         return np.asarray(cv2.copyMakeBorder(inside, *margins, cv2.BORDER_REPLICATE), np.uint8)
-    bordered = cv2.copyMakeBorder(inside, *margins, cv2.BORDER_CONSTANT, value=cv2.mean(image))
+    bordered = cv2.copyMakeBorder(inside, *margins, cv2.BORDER_CONSTANT, value=mean_colour(image))
     return np.asarray(bordered, np.uint8)
+
+
+def mean_colour(image: Pixels) -> tuple[float, ...]:
+    """The mean of each channel of uint8 [H, W, C]; several times as fast as cv2.mean, which a crop waits for."""
+    rows, columns, channels = image.shape
+    sums = cv2.reduce(image.reshape(rows, -1), 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+    means = sums.reshape(-1, channels).sum(0, dtype=np.int64) / (rows * columns)
+    return tuple(means.tolist())
 
 
 def crop_truth(truth: FloatArray, size: tuple[int, int], net_size: tuple[int, int], crop: Crop) -> FloatArray:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from csptrain.cfg.dataset import read_lines, resolve
+from csptrain.datasets.objects import Objects
 from csptrain.errors import DataError
 
 FloatArray = npt.NDArray[np.float32]
@@ -25,18 +27,20 @@ _LABEL_FOLDERS = (
     ("/JPEGImages/", "/labels/"),
     ("/images/", "/labels/"),
 )
+_NO_ROWS: FloatArray = np.zeros((0, 5), np.float32)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of a label file that was corrected or left out: what Darknet writes to bad_label.list."""
+    """An object that was corrected or left out, by file and, of a label file, line: Darknet's bad_label.list."""
 
     path: str
-    line: int
+    line: int | None
     message: str
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.message}"
+        where = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"{where}: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,9 @@ class Samples:
 
     ``rows`` holds the boxes of all images, float32 [boxes, 5]: x y w h class, centre and size relative to the
     image; those of image ``i`` are ``rows[starts[i] : starts[i + 1]]``. ``unlabelled`` counts the images
-    without a label file, which are taken as background.
+    without a label file, which are taken as background. ``hard_rows`` and ``hard_starts`` are those of difficult
+    objects, which nobody is taught and evaluation passes over. ``objects`` are the annotations themselves where they
+    say more than rows can: those of COCO and VOC.
     """
 
     source: Path
@@ -54,6 +60,9 @@ class Samples:
     starts: npt.NDArray[np.int64]
     unlabelled: int = 0
     findings: tuple[Finding, ...] = ()
+    hard_rows: FloatArray = field(default_factory=lambda: _NO_ROWS)
+    hard_starts: npt.NDArray[np.int64] | None = None
+    objects: Objects | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -62,6 +71,13 @@ class Samples:
         """The boxes of one image, float32 [n, 5]."""
         truth: FloatArray = self.rows[self.starts[index] : self.starts[index + 1]]
         return truth
+
+    def difficult(self, index: int) -> FloatArray:
+        """The difficult objects of one image, float32 [n, 5]."""
+        if self.hard_starts is None:
+            return _NO_ROWS
+        hard: FloatArray = self.hard_rows[self.hard_starts[index] : self.hard_starts[index + 1]]
+        return hard
 
 
 def read_images(source: Path) -> list[str]:
@@ -95,10 +111,9 @@ def read_images(source: Path) -> list[str]:
     return images
 
 
-def without_labels(source: Path) -> Samples:
-    """The images of a list whose labels nobody asks for; raises DataError for a missing list or image."""
-    images = tuple(read_images(source))
-    return Samples(source, images, np.zeros((0, 5), np.float32), np.zeros(len(images) + 1, np.int64))
+def without_labels(source: Path, images: Sequence[str]) -> Samples:
+    """The images of a list whose labels nobody asks for."""
+    return Samples(source, tuple(images), _NO_ROWS, np.zeros(len(images) + 1, np.int64))
 
 
 def label_candidates(image: str) -> tuple[str, ...]:
@@ -119,7 +134,11 @@ def read_samples(source: Path, classes: int, *, need_labels: bool = True) -> Sam
     Raises:
         DataError: what `read_images` and `read_label` raise, or no label file at all where one is needed.
     """
-    images = read_images(source)
+    return label_images(source, read_images(source), classes, need_labels=need_labels)
+
+
+def label_images(source: Path, images: list[str], classes: int, *, need_labels: bool = True) -> Samples:
+    """The images of a list that is read already, with their label files; raises as `read_samples` does."""
     labels = [_first_existing(label_candidates(image)) for image in images]
     unlabelled = labels.count(None)
     if need_labels and unlabelled == len(images):
@@ -129,15 +148,34 @@ def read_samples(source: Path, classes: int, *, need_labels: bool = True) -> Sam
             path=source,
         )
     findings: list[Finding] = []
+    rows, starts = _read_labels(labels, classes, findings)
+    return Samples(source, tuple(images), rows, starts, unlabelled, tuple(findings))
+
+
+def with_difficult(samples: Samples, listed: Path, classes: int) -> Samples:
+    """``samples`` with the difficult objects of Darknet's ``difficult=``: a list with the same images elsewhere.
+
+    Only their label files are read. Raises DataError for a list of another length, and what `read_label` raises.
+    """
+    images = [text for _, text in read_lines(listed, "list")]
+    if len(images) != len(samples):
+        raise DataError(f"lists {len(images)} images, {samples.source} {len(samples)}", path=listed)
+    # The images themselves need not exist there, so the labels are looked for in both folders.
+    places = [(image, str(listed.parent / image)) for image in images]
+    labels = [_first_existing([*label_candidates(near), *label_candidates(far)]) for near, far in places]
+    rows, starts = _read_labels(labels, classes, [])
+    return replace(samples, hard_rows=rows, hard_starts=starts)
+
+
+def _read_labels(
+    labels: list[str | None], classes: int, findings: list[Finding]
+) -> tuple[FloatArray, npt.NDArray[np.int64]]:
     parts = [_NO_ROWS if label is None else read_label(label, classes, findings) for label in labels]
     starts = np.cumsum([0, *(len(part) for part in parts)], dtype=np.int64)
-    return Samples(source, tuple(images), np.concatenate(parts), starts, unlabelled, tuple(findings))
+    return np.concatenate(parts), starts
 
 
-_NO_ROWS: FloatArray = np.zeros((0, 5), np.float32)
-
-
-def _first_existing(candidates: tuple[str, ...]) -> str | None:
+def _first_existing(candidates: Sequence[str]) -> str | None:
     return next((file for file in candidates if os.path.exists(file)), None)
 
 
@@ -152,8 +190,8 @@ def read_label(path: str | os.PathLike[str], classes: int, findings: list[Findin
     """
     rows = []
     for number, text in read_lines(Path(path), "label"):
-        row = _parse(text.split(), classes, path, number)
-        finding = _correction(row)
+        row = parse_row(text.split(), classes, path, number)
+        finding = correction(row)
         if finding:
             findings.append(Finding(os.fspath(path), number, finding))
         x, y, w, h, label = row
@@ -165,7 +203,8 @@ def read_label(path: str | os.PathLike[str], classes: int, findings: list[Findin
 Row = tuple[float, float, float, float, int]
 
 
-def _parse(words: list[str], classes: int, path: str | os.PathLike[str], line: int) -> Row:
+def parse_row(words: list[str], classes: int, path: str | os.PathLike[str], line: int) -> Row:
+    """The words of a label line as x, y, w, h and class; raises DataError as `read_label` does."""
     if len(words) != 5:
         hint = "one box a line: class x y w h" if len(words) < 9 else "polygons are not read, only boxes"
         raise DataError(f"{len(words)} values where 5 were expected", path=path, line=line, hint=hint)
@@ -185,7 +224,7 @@ def _parse(words: list[str], classes: int, path: str | os.PathLike[str], line: i
     return x, y, w, h, int(words[0])
 
 
-def _correction(row: Row) -> str:
+def correction(row: Row) -> str:
     """What is wrong with a box, if anything."""
     x, y, w, h, _ = row
     box = f"x={x:g} y={y:g} w={w:g} h={h:g}"

@@ -1,6 +1,6 @@
 """Batches of training samples, made ahead by worker processes.
 
-What a batch holds depends on seed and iteration alone (see `detection`), never on the workers.
+What a batch holds depends on seed and iteration alone (see `detection` and `classification`), never on the workers.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import math
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -20,28 +20,47 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from csptrain.datasets.detection import DetectionDataset
 from csptrain.datasets.image import FloatArray
+from csptrain.datasets.stream import Sample
 from csptrain.errors import CspError
 
 SizeAt = Callable[[int], tuple[int, int]]
+BatchAt = Callable[[int], int]
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 _CHUNK = 8  # samples a worker hands over at once: small enough to start soon, large enough to cost nothing
 _BATCHES_AHEAD = 2
 _SHARED_MEMORY = "/dev/shm"
+
+
+class TrainingSet(Protocol):
+    """Where samples come from: ``sample(iteration, slot, (width, height))`` is a pure function.
+
+    A sample's truth is float32, boxes [n, 5] for detectors or targets [classes] for classifiers.
+    """
+
+    batch: int
+    channels: int
+
+    def sample(self, iteration: int, slot: int, net_size: tuple[int, int]) -> Sample:
+        """Sample ``slot`` of ``iteration`` (from 1), made for a network of this size."""
+        ...
 
 
 @dataclass(frozen=True)
 class Batch:
     """One iteration's samples.
 
-    ``images`` uint8 [batch, H, W, C] RGB; ``truth`` float32 [batch, T, 5] rows x y w h class, zero padded;
-    ``bad`` names the image files that could not be decoded and were replaced.
+    ``images`` uint8 [batch, H, W, C] RGB; ``truth`` float32 [batch, T, 5] rows x y w h class, zero padded, or
+    [batch, classes] targets; ``bad`` names the image files that could not be decoded and were replaced, ``files`` those
+    that the images come from.
     """
 
     iteration: int
     images: Tensor
     truth: Tensor
     bad: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 class _Request(NamedTuple):
@@ -59,18 +78,19 @@ class _Chunk(NamedTuple):
     images: Tensor
     truth: Tensor
     bad: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     error: CspError | None = None
 
 
 class _Chunks(Dataset[_Chunk]):
-    def __init__(self, dataset: DetectionDataset) -> None:
+    def __init__(self, dataset: TrainingSet) -> None:
         self.dataset = dataset
 
     def __getitem__(self, request: _Request) -> _Chunk:
         try:
             return self._make(request)
         except CspError as error:
-            return _Chunk(torch.empty(0), torch.empty(0), (), error)
+            return _Chunk(torch.empty(0), torch.empty(0), error=error)
 
     def _make(self, request: _Request) -> _Chunk:
         width, height = request.size
@@ -79,12 +99,19 @@ class _Chunks(Dataset[_Chunk]):
         pixels = images.numpy()
         truths: list[FloatArray] = []
         bad: list[str] = []
+        files: list[str] = []
         for place in range(count):
             sample = self.dataset.sample(request.iteration, request.first + place, request.size)
             pixels[place] = sample.pixels
             truths.append(sample.truth)
             bad.extend(sample.bad)
-        return _Chunk(images, torch.from_numpy(pad_truths(truths)), tuple(bad))
+            files.extend(sample.files)
+        return _Chunk(images, torch.from_numpy(stack_truths(truths)), tuple(bad), tuple(files))
+
+
+def stack_truths(truths: list[FloatArray]) -> FloatArray:
+    """Targets [classes] to float32 [N, classes]; box lists as `pad_truths` does."""
+    return np.stack(truths) if truths and truths[0].ndim == 1 else pad_truths(truths)
 
 
 def pad_truths(truths: list[FloatArray]) -> FloatArray:
@@ -103,16 +130,32 @@ def start_worker(_worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def in_order(
+    items: Dataset[Item], batch: int, workers: int, collate: Callable[[list[Item]], Answer]
+) -> Iterable[Answer]:
+    """Every item once, in order, ``batch`` at a time; ``collate`` makes one answer of them, in the worker."""
+    return DataLoader(
+        items,
+        batch_size=batch,
+        num_workers=workers,
+        collate_fn=collate,
+        worker_init_fn=start_worker,
+        # Without one of its own the loader would draw from torch's global random state.
+        generator=torch.Generator(),
+    )
+
+
 class BatchLoader:
     """Iterates over the batches of iterations ``start_iteration`` .. ``stop_iteration - 1``."""
 
     def __init__(
         self,
-        dataset: DetectionDataset,
+        dataset: TrainingSet,
         *,
         start_iteration: int,
         stop_iteration: int,
         size_at: SizeAt,
+        batch_at: BatchAt | None = None,
         workers: int = 0,
         pin: bool = False,
     ) -> None:
@@ -120,12 +163,14 @@ class BatchLoader:
         Args:
             dataset: what the samples come from; it knows the batch size and the seed.
             size_at: the network's (width, height) at an iteration; a pure function, asked ahead of time.
+            batch_at: images of an iteration, at least the dataset's own; likewise. Without it there are always as many.
             workers: processes that make samples; 0 makes them in this process when they are asked for.
             pin: give page-locked batches, which a GPU fetches faster.
         """
         self.dataset = dataset
         self.iterations = range(start_iteration, stop_iteration)
         self.size_at = size_at
+        self.batch_at = batch_at or (lambda _: dataset.batch)
         self.workers = workers
         self.pin = pin
         self._chunk = dataset.batch if workers == 0 else min(_CHUNK, math.ceil(dataset.batch / workers))
@@ -145,18 +190,16 @@ class BatchLoader:
             collate_fn=_as_is,
             worker_init_fn=start_worker,
             prefetch_factor=self._ahead() if self.workers else None,
-            # Without one of its own the loader would draw from torch's global random state.
             generator=torch.Generator(),
         )
         answers = iter(loader)
-        per_batch = math.ceil(self.dataset.batch / self._chunk)
         for iteration in self.iterations:
-            yield self._assemble(iteration, list(islice(answers, per_batch)))
+            chunks = math.ceil(self.batch_at(iteration) / self._chunk)
+            yield self._assemble(iteration, list(islice(answers, chunks)))
 
     def _requests(self) -> Iterator[_Request]:
-        batch = self.dataset.batch
         for iteration in self.iterations:
-            size = self.size_at(iteration)
+            size, batch = self.size_at(iteration), self.batch_at(iteration)
             for first in range(0, batch, self._chunk):
                 yield _Request(iteration, first, min(first + self._chunk, batch), size)
 
@@ -175,19 +218,22 @@ class BatchLoader:
             if chunk.error is not None:
                 raise chunk.error
         bad = tuple(path for chunk in chunks for path in chunk.bad)
+        files = tuple(path for chunk in chunks for path in chunk.files)
+        truth = _join_truths([chunk.truth for chunk in chunks])
         if len(chunks) == 1:
-            images, truth = chunks[0].images, chunks[0].truth
-            return Batch(iteration, images.pin_memory() if self.pin else images, truth, bad)
-        shape = (self.dataset.batch, *chunks[0].images.shape[1:])
-        images = torch.empty(shape, dtype=torch.uint8, pin_memory=self.pin)
+            images = chunks[0].images.pin_memory() if self.pin else chunks[0].images
+            return Batch(iteration, images, truth, bad, files)
+        images = torch.empty((len(truth), *chunks[0].images.shape[1:]), dtype=torch.uint8, pin_memory=self.pin)
         torch.cat([chunk.images for chunk in chunks], out=images)
-        truth = torch.zeros((shape[0], max(chunk.truth.shape[1] for chunk in chunks), 5))
-        first = 0
-        for chunk in chunks:
-            count, rows = chunk.truth.shape[:2]
-            truth[first : first + count, :rows] = chunk.truth
-            first += count
-        return Batch(iteration, images, truth, bad)
+        return Batch(iteration, images, truth, bad, files)
+
+
+def _join_truths(truths: list[Tensor]) -> Tensor:
+    """Targets one below the other, or box lists padded to the longest."""
+    if len(truths) == 1 or truths[0].dim() == 2:
+        return torch.cat(truths)
+    longest = max(truth.shape[1] for truth in truths)
+    return torch.cat([torch.nn.functional.pad(truth, (0, 0, 0, longest - truth.shape[1])) for truth in truths])
 
 
 def _as_is(chunk: Any) -> Any:

@@ -1,24 +1,27 @@
 """Mosaic: four augmented images around one random centre.
 
-Source: Darknet's ``mosaic=1``. Every part is first augmented to the full network size; the tile then
-shows the part's corner that lies towards the centre (the upper left tile its lower right corner), moved
-so that space outside the part's image stays out of sight where it can.
+Source: Darknet's ``mosaic=1``. Every part is first augmented to the full network size, and half of them have
+their crop moved to the corner of the image that is theirs in the mosaic, so that space outside the image is on
+one side only. The tile then shows the part's corner that lies towards the centre (the upper left tile its lower
+right corner), moved so that space outside the part's image stays out of sight where it can.
+
+*Differs:* Darknet measures that move in the scale of the image instead of the crop and overshoots where the crop
+is larger, which lets boxes reach into the tile beside theirs unless ``mosaic_bound=1`` cuts them. Here the move is
+exact, and ``mosaic_bound`` matters only for boxes that reach outside their own image.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from csptrain.datasets.augment import Draw, apply_crop
 from csptrain.datasets.colour import distort_pixels
-from csptrain.datasets.geometry import Crop, Fill, crop_truth, from_edges, to_edges
+from csptrain.datasets.degrade import roughen, soften
+from csptrain.datasets.geometry import Crop, Fill, crop_truth, from_edges, to_corner, to_edges
 from csptrain.datasets.image import FloatArray, Pixels
-
-PARTS = 4
-_NEAREST, _FARTHEST = 0.2, 0.8  # the centre's range, as a share of the side
 
 
 @dataclass(frozen=True)
@@ -30,18 +33,22 @@ class Part:
     drawn: Draw
 
 
-def sample_centre(rng: np.random.Generator, net_size: tuple[int, int]) -> tuple[int, int]:
-    """The point (x, y) in network pixels where the four tiles meet."""
-    share_x, share_y = rng.uniform(_NEAREST, _FARTHEST, 2)
-    return int(net_size[0] * share_x), int(net_size[1] * share_y)
+def place_part(rng: np.random.Generator, part: Part, number: int) -> Part:
+    """Part ``number`` of a mosaic, one time in two with its crop moved to its own corner of the image."""
+    if rng.random() >= 0.5:
+        return part
+    size = part.pixels.shape[1], part.pixels.shape[0]
+    right, bottom = _side(number)
+    return replace(part, drawn=replace(part.drawn, crop=to_corner(part.drawn.crop, size, right, bottom)))
 
 
 def compose(
-    parts: Sequence[Part], net_size: tuple[int, int], centre: tuple[int, int], fill: Fill
+    parts: Sequence[Part], net_size: tuple[int, int], centre: tuple[int, int], fill: Fill, bound: bool = False
 ) -> tuple[Pixels, FloatArray]:
     """Four parts (upper left, upper right, lower left, lower right) to one uint8 [H, W, C] image.
 
-    Boxes are clipped to their tile, float32 [m, 5]; those below one network pixel are dropped.
+    Boxes float32 [m, 5] are clipped to the picture, with ``bound`` to their tile; those that are then below one
+    network pixel are dropped.
     """
     width, height = net_size
     mosaic = np.empty((height, width, parts[0].pixels.shape[2]), np.uint8)
@@ -50,16 +57,34 @@ def compose(
         crop = part.drawn.crop
         size = part.pixels.shape[1], part.pixels.shape[0]
         margins = _margins(size, net_size, crop)
-        x, from_x, columns = _span(bool(number % 2), centre[0], width, margins[0], margins[2])
-        y, from_y, rows = _span(number >= 2, centre[1], height, margins[1], margins[3])
-        sized = apply_crop(part.pixels, net_size, crop, fill)[from_y : from_y + rows, from_x : from_x + columns]
-        mosaic[y : y + rows, x : x + columns] = distort_pixels(sized, part.drawn.distortion)
-
+        right, bottom = _side(number)
+        x, from_x, columns = _span(right, centre[0], width, margins[0], margins[2])
+        y, from_y, rows = _span(bottom, centre[1], height, margins[1], margins[3])
+        shown = slice(from_y, from_y + rows), slice(from_x, from_x + columns)
         truth = crop_truth(part.truth, size, net_size, crop)
+        mosaic[y : y + rows, x : x + columns] = _pixels(part, truth, net_size, fill, shown)
+
         move = np.array([(x - from_x) / width, (y - from_y) / height] * 2, np.float32)
-        window = (x / width, y / height, (x + columns) / width, (y + rows) / height)
+        tile = (x / width, y / height, (x + columns) / width, (y + rows) / height)
+        window = tile if bound else (0.0, 0.0, 1.0, 1.0)
         truths.append(from_edges(to_edges(truth) + move, truth[:, 4], window, net_size))
     return mosaic, np.concatenate(truths)
+
+
+def _side(number: int) -> tuple[bool, bool]:
+    """Whether tile ``number`` is on the right, and at the bottom."""
+    return number % 2 == 1, number >= 2
+
+
+def _pixels(part: Part, truth: FloatArray, net_size: tuple[int, int], fill: Fill, shown: tuple[slice, slice]) -> Pixels:
+    """The ``shown`` rows and columns of an augmented part; ``truth`` are its boxes at the network's size."""
+    sized = apply_crop(part.pixels, net_size, part.drawn.crop, fill)
+    degradation = part.drawn.degradation
+    if degradation.blur:  # looks beyond the tile
+        tile = soften(distort_pixels(sized, part.drawn.distortion), truth, degradation)[shown]
+    else:
+        tile = distort_pixels(sized[shown], part.drawn.distortion)
+    return roughen(tile, degradation)
 
 
 def _margins(size: tuple[int, int], net_size: tuple[int, int], crop: Crop) -> tuple[int, int, int, int]:

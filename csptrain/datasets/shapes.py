@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from csptrain.datasets.made import Manifest, ensure_made
 from csptrain.datasets.shapes_scene import HEIGHT, NAMES, WIDTH, Scene, draw_scene
-from csptrain.errors import DataError
 
 VERSION = 2
-_MANIFEST = "shapes.json"
 _DATA_FILE = "shapes.data"
 _JPEG_QUALITY = 88
 _SPLITS = ("train", "val")
@@ -28,45 +24,9 @@ def ensure_shapes(folder: Path, *, train: int = 320, val: int = 80, seed: int = 
     Raises:
         DataError: the folder holds other things, or cannot be written.
     """
-    manifest = {"set": "shapes", "version": VERSION, "seed": seed, "train": train, "val": val}
-    if _manifest(folder) == manifest:
-        return folder / _DATA_FILE
-    if folder.exists() and _manifest(folder) is None and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(
-            "the built-in set cannot be made here, the folder is in use",
-            path=folder,
-            hint="name another folder",
-        )
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-            fresh = Path(scratch) / "new"
-            _write_set(fresh, {"train": train, "val": val}, seed)
-            (fresh / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-            _move_in(fresh, folder, Path(scratch) / "old", manifest)
-    except OSError as error:
-        raise DataError(f"the built-in set cannot be written: {error.strerror}", path=folder) from None
+    manifest: Manifest = {"set": "shapes", "version": VERSION, "seed": seed, "train": train, "val": val}
+    ensure_made(folder, manifest, lambda fresh: _write_set(fresh, {"train": train, "val": val}, seed))
     return folder / _DATA_FILE
-
-
-def _manifest(folder: Path) -> dict[str, object] | None:
-    try:
-        found = json.loads((folder / _MANIFEST).read_text())
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and found.get("set") == "shapes" else None
-
-
-def _move_in(fresh: Path, folder: Path, aside: Path, manifest: dict[str, object]) -> None:
-    if folder.exists():
-        if _manifest(folder) == manifest:  # another process was faster
-            return
-        os.replace(folder, aside)
-    try:
-        os.replace(fresh, folder)
-    except OSError:
-        if _manifest(folder) != manifest:
-            raise
 
 
 def _write_set(folder: Path, counts: dict[str, int], seed: int) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from csptrain.datasets.evaluation import EvalDataset
 from csptrain.datasets.lists import Samples
-from csptrain.evaluate.detection import MAP_NMS, MAP_THRESH, DetectionEvaluator
+from csptrain.evaluate.detection import MAP_NMS, MAP_THRESH, VALID_NMS, VALID_THRESH, DetectionEvaluator
+from csptrain.evaluate.pixels import PixelDetections
 from csptrain.graph import Graph
 from csptrain.layers.base import Head
 from csptrain.layers.masked import MaskedHead
@@ -58,12 +60,25 @@ def finish(
     graph: Graph, found: Detections, size: tuple[int, int], nms: float, letter_box: bool | None = None
 ) -> Detections:
     """Suppress doubles and map boxes to an original image of ``size`` (width, height), relative to it."""
+    mapped = map_back(graph, found, size, letter_box)
+    kind, beta = nms_settings(graph)
+    return nms_sort(mapped, nms, kind, beta) if nms > 0 else mapped
+
+
+def map_back(graph: Graph, found: Detections, size: tuple[int, int], letter_box: bool | None = None) -> Detections:
+    """Boxes of the network's input as boxes of the original image of ``size`` (width, height), relative to it."""
     net = graph.net
     boxed = bool(net.letter_box) if letter_box is None else letter_box
     boxes = correct_boxes(found.boxes, *size, net.width, net.height, boxed)
-    mapped = Detections(boxes, found.objectness, found.prob)
-    kind, beta = nms_settings(graph)
-    return nms_sort(mapped, nms, kind, beta) if nms > 0 else mapped
+    return Detections(boxes, found.objectness, found.prob)
+
+
+def above(found: Detections, thresh: float) -> Detections:
+    """What decoding with a higher ``thresh`` would have found."""
+    least = np.float32(thresh)
+    prob = np.where(found.prob > least, found.prob, np.float32(0))
+    rows = np.flatnonzero((found.objectness > least) | prob.any(axis=1))
+    return Detections(found.boxes[rows], found.objectness[rows], prob[rows])
 
 
 def eval_dataset(graph: Graph, samples: Samples) -> EvalDataset:
@@ -81,14 +96,21 @@ def evaluate_detector(
     batch: int = 8,
     workers: int = 0,
     progress: Callable[[int], None] | None = None,
+    pixels: PixelDetections | None = None,
 ) -> DetectionEvaluator:
-    """Collect the detections and truths of a data set with Darknet's thresholds for mAP."""
+    """Collect the detections and truths of a data set with Darknet's thresholds for mAP.
+
+    ``pixels`` gets, of the same run of the network, the detections with Darknet's thresholds for result files.
+    """
     evaluator = DetectionEvaluator(names)
+    thresh = MAP_THRESH if pixels is None else min(MAP_THRESH, VALID_THRESH)
     for part in dataset.batches(batch, workers):
-        candidates = detect(part.images, MAP_THRESH) if len(part.images) else []
+        candidates = detect(part.images, thresh) if len(part.images) else []
         for index, found, size, truth in zip(part.indices, candidates, part.sizes, part.truths, strict=True):
-            final = finish(graph, found, size, MAP_NMS)
-            evaluator.add(index, final.boxes, final.prob, truth)
+            if pixels is not None:
+                pixels.add(index, size, finish(graph, above(found, VALID_THRESH), size, VALID_NMS))
+            final = finish(graph, above(found, MAP_THRESH), size, MAP_NMS)
+            evaluator.add(index, final.boxes, final.prob, truth, dataset.samples.difficult(index))
         if progress is not None:
             progress(len(part.images) + len(part.bad))
     return evaluator

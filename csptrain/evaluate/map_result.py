@@ -40,6 +40,20 @@ class MapResult:
         return _ratio(sum(result.ap for result in self.classes), len(self.classes))
 
     @property
+    def score(self) -> float:
+        """What the best weights of a training are chosen by: the mean average precision."""
+        return self.map
+
+    @property
+    def headline(self) -> str:
+        """The score in a few words."""
+        return f"AP{round(100 * self.iou_thresh)} = {self.map:.4f}"
+
+    def columns(self) -> dict[str, float]:
+        """The figure of results.csv and of the chart."""
+        return {"map": self.map}
+
+    @property
     def true_positives(self) -> int:
         """True positives of all classes."""
         return sum(result.true_positives for result in self.classes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,7 +104,7 @@ def export_opencv(
             copy = lowered.write(cfg, weights)
             backend = _read_back(cfg, weights, network)
             batches = [_random_images(network), *_real_images(network, images or ())]
-            heads = _compare(network, copy, backend, batches)
+            heads = compare(network, copy, backend, batches)
             _judge(network, heads, tolerance)
             if check is not None:
                 check(backend)
@@ -151,9 +151,8 @@ def _real_images(network: Network, paths: Sequence[Path]) -> Iterator[Tensor]:
         yield network_input(network, path)
 
 
-def _compare(
-    network: Network, copy: Network, backend: OpenCVBackend, batches: Iterator[Tensor] | Sequence[Tensor]
-) -> list[HeadError]:
+def compare(network: Network, copy: Network, backend: OpenCVBackend, batches: Iterable[Tensor]) -> list[HeadError]:
+    """The worst of each quantity of each head over all images: the lowered ``copy`` and OpenCV against ``network``."""
     worst: dict[tuple[int, str], HeadError] = {}
     for images in batches:
         for found in _compare_batch(network, copy, backend, images):
@@ -176,7 +175,7 @@ def _compare_batch(network: Network, copy: Network, backend: OpenCVBackend, imag
         def entry(
             quantity: str, mine: FloatArray, other: FloatArray, of: tuple[int, str] = (index, layer.kind)
         ) -> HeadError:
-            return HeadError(*of, quantity, *_difference(mine, other))
+            return HeadError(*of, quantity, *difference(mine, other))
 
         yield entry("lowered", ours.numpy(), again.numpy())
         before = copy.graph.nodes[copy_index].sources[0]
@@ -205,7 +204,7 @@ def _is_plain(network: Network, index: int) -> bool:
     return index >= 0 and isinstance(layer, Convolutional) and layer.activation == "linear"
 
 
-def _difference(ours: FloatArray, theirs: FloatArray) -> tuple[float, float]:
+def difference(ours: FloatArray, theirs: FloatArray) -> tuple[float, float]:
     """The largest difference, infinite where only one is finite, and the largest finite value of ours."""
     if ours.size != theirs.size:
         return float("inf"), 1.0

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from csptrain.cfg.fields import opt, word
 from csptrain.layers.base import Layer, Shape
+from csptrain.layers.onnx_activation import activate
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.target import Blob, Target
 from csptrain.ops.activation import ACTIVATIONS, activation
 
@@ -47,3 +49,6 @@ class ActivationLayer(Layer):
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
         return target.activate(inputs[0], self.activation)
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        return activate(target, inputs[0], self.activation)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from csptrain.cfg.fields import integer, number, numbers, opt
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Head, Shape
+
+if TYPE_CHECKING:
+    from csptrain.layers.onnx_target import OnnxTarget, Value
 
 MISSING_ANCHOR = 0.5
 MAX_ANCHORS = 4096  # far above any cfg; keeps a typing error from becoming an allocation
@@ -31,6 +35,13 @@ class BoxHead(Head):
         self.positive(reading, classes=self.classes, num=self.num, max=self.max)
         if self.num > MAX_ANCHORS:
             raise self.error(f"num={self.num} is more than {MAX_ANCHORS}", "num")
+
+    @abstractmethod
+    def onnx_boxes(self, target: OnnxTarget, output: Value, net_width: int, net_height: int) -> tuple[Value, Value]:
+        """What ``decode`` gives of an activated output, without a threshold, in operators of ONNX.
+
+        Boxes [N, B, 4] (x y w h relative to the network's input) and scores [N, B, classes].
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

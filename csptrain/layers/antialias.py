@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from csptrain.layers.base import Layer, Shape
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.target import Blob, NoEquivalent, Target
 
 
@@ -32,6 +33,12 @@ class Blur:
         """Pixels on every side."""
         return 0 if self.box else 1
 
+    @property
+    def kernel(self) -> Tensor:
+        """The filter itself: [size, size]."""
+        side = torch.ones(2) / 2 if self.box else torch.tensor((0.25, 0.5, 0.25))
+        return side[:, None] * side
+
     def __call__(self, x: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, C, H', W']."""
         if not self.box:
@@ -52,5 +59,10 @@ class Blur:
         down, right = self.stride
         if down != right:
             raise NoEquivalent(f"stride_y={down} and stride_x={right} differ", "stride_x")
-        side = torch.ones(2) / 2 if self.box else torch.tensor((0.25, 0.5, 0.25))
-        return target.window(x, side[:, None] * side, down, self.padding)
+        return target.window(x, self.kernel, down, self.padding)
+
+    def to_onnx(self, target: OnnxTarget, x: Value) -> Value:
+        """The filter as a depthwise convolution."""
+        channels = x.shape.c
+        weight = self.kernel.expand(channels, 1, self.size, self.size)
+        return target.convolution(x, weight, strides=self.stride, padding=self.padding, groups=channels)

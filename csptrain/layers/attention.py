@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, integers, opt, word
 from csptrain.layers.base import Layer, Shape
+from csptrain.layers.onnx_activation import activate
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.target import Blob, Target
 from csptrain.ops.activation import ACTIVATIONS, activation
 
@@ -59,6 +61,10 @@ class Sam(Layer):
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
         return target.multiply(inputs[0], inputs[1], self.activation)
 
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        scale, image = inputs
+        return activate(target, target.multiply(image, scale), self.activation)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleChannels(Sam):
@@ -88,3 +94,10 @@ class ScaleChannels(Sam):
             return target.scale_channels(scale, image, self.activation)
         spread = target.convolution(scale, torch.ones(image.shape.c, 1, 1, 1))
         return target.multiply(spread, image, self.activation)
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        scale, image = inputs
+        if self.scale_wh:
+            # The new engine of OpenCV 5.0 takes one channel times several for a map of six axes.
+            scale = target.convolution(scale, torch.ones(image.shape.c, 1, 1, 1))
+        return activate(target, target.multiply(image, scale), self.activation)

@@ -16,6 +16,7 @@ from csptrain.errors import CfgError
 from csptrain.losses.base import HeadLoss
 
 if TYPE_CHECKING:
+    from csptrain.layers.onnx_target import OnnxTarget, Value
     from csptrain.layers.target import Blob, Target
     from csptrain.ops.decode import Detections
 
@@ -57,6 +58,22 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class View:
+    """What one value of an output sees of the layer's input: rows and columns of a window, infinite for the whole map.
+
+    ``down`` and ``right`` are the steps from one value's window to the next one's; below 1 where maps grow.
+    """
+
+    rows: float = 1.0
+    columns: float = 1.0
+    down: float = 1.0
+    right: float = 1.0
+
+
+WHOLE = View(float("inf"), float("inf"))
+
+
+@dataclass(frozen=True)
 class Stored:
     """One tensor of the weights file: its name in Darknet's words and where it lives."""
 
@@ -73,11 +90,16 @@ class Stored:
 
 @dataclass(frozen=True)
 class LossContext:
-    """What a head needs to know beyond its tensors."""
+    """What a head needs to know beyond its tensors.
+
+    ``adversarial`` asks for the delta by which the head would see nothing; heads that have no rule of their own for
+    that give the one for a truth of zeros, which is then given.
+    """
 
     net_width: int
     net_height: int
     seen: int
+    adversarial: bool = False
 
 
 UNTRAINED = "it acts in training only, where it is not supported"
@@ -165,6 +187,10 @@ class Layer(ABC):
         """Operations as Darknet and the paper count them."""
         return Cost()
 
+    def view(self) -> View:
+        """The part of the input that one value is made of; where several inputs are read, of each."""
+        return View()
+
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         """The middle columns of the layer table: filters, size/stride, or sources."""
         return ""
@@ -174,6 +200,13 @@ class Layer(ABC):
         """Say the layer, with the weights of its module, in what OpenCV 4 computes equally; give its output.
 
         None is an output that no later layer may read. Raises NoEquivalent.
+        """
+
+    @abstractmethod
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        """Say the layer, with the weights of its module, in operators of ONNX; give its output.
+
+        Raises NoEquivalent.
         """
 
     def error(self, message: str, key: str | None = None, hint: str | None = None) -> CfgError:
@@ -219,6 +252,9 @@ class Head(Layer):
     def has_loss(self) -> bool:
         """Whether the layer carries a cost in training."""
         return True
+
+    def prime(self, before: nn.Module) -> None:
+        """Set the start values that this head wants of the fresh layer before it; the weights are drawn already."""
 
     def loss(self, inputs: Sequence[Tensor], output: Tensor, truth: Tensor, context: LossContext) -> HeadLoss:
         """Darknet's cost and delta of this layer for a mini-batch."""

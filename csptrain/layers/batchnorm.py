@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from csptrain.layers.base import Layer, Shape, Stored
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.target import Blob, Target
 
 EPSILON = 1e-5
@@ -94,5 +95,9 @@ class StandaloneBatchNorm(Layer):
         return module.stored()
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        assert isinstance(module, BatchNorm)
+        return target.scale(inputs[0], *module.affine())
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
         assert isinstance(module, BatchNorm)
         return target.scale(inputs[0], *module.affine())

@@ -10,6 +10,7 @@ from torch import nn
 from csptrain.cfg.fields import integer, opt
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Identity, Layer, Shape
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.target import Blob, Target
 
 _LOSS = "it belongs to the loss of [contrastive], which is not computed here"
@@ -42,4 +43,7 @@ class Contrastive(Layer):
         return Identity()
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        return inputs[0]
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
         return inputs[0]

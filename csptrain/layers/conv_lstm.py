@@ -12,7 +12,9 @@ from csptrain.cfg.fields import integer, number, opt, word
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Cost, Shape
 from csptrain.layers.lstm import GATES
-from csptrain.layers.recurrent import Part, RecurrentModule
+from csptrain.layers.onnx_activation import activate
+from csptrain.layers.onnx_target import OnnxTarget, Value
+from csptrain.layers.recurrent import ApplyPart, Part, PartAtStart, RecurrentModule
 from csptrain.layers.recurrent_convolution import RecurrentConvolution
 from csptrain.ops.activation import ACTIVATIONS, activation
 
@@ -129,6 +131,26 @@ class ConvLstm(RecurrentConvolution):
     def cost(self, inputs: Sequence[Shape], output: Shape) -> Cost:
         elementwise = (12 if self.peephole else 9) * output.outputs
         return Cost(darknet=(super().cost(inputs, output).darknet or 0) + elementwise)
+
+    def first_step(self, target: OnnxTarget, x: Value, apply: ApplyPart, at_start: PartAtStart) -> Value:
+        seen, joined = x, None
+        if self.bottleneck:
+            state = target.multiply(x, 0.0)
+            seen = joined = activate(target, apply("wf", target.concatenate([state, x])), self.lstm_activation)
+        i, g, o = (apply(f"u{gate}", seen) for gate in ("i", "g", "o"))
+        if not self.bottleneck:
+            i, g, o = (target.add(gate, at_start(f"w{name}")) for name, gate in (("i", i), ("g", g), ("o", o)))
+        if self.peephole:
+            i = target.add(i, at_start("vi"))
+        cell = target.multiply(target.apply("Sigmoid", i), activate(target, g, self.lstm_activation))
+        if self.peephole:
+            o = target.add(o, apply("vo", cell))
+        state = target.multiply(target.apply("Sigmoid", o), activate(target, cell, self.lstm_activation))
+        if joined is None or not self.shortcut:
+            return state
+        half = self.output // 2
+        added = target.add(target.cut(state, 1, 0, half), target.cut(joined, 1, 0, half))
+        return target.concatenate([added, target.cut(state, 1, half, self.output)])
 
 
 def _finite(x: Tensor) -> Tensor:

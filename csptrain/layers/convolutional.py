@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, opt, word
 from csptrain.cfg.text import Reading
-from csptrain.layers.base import MAX_CHANNELS, Cost, Layer, Shape, Stored
+from csptrain.layers.base import MAX_CHANNELS, Cost, Layer, Shape, Stored, View
 from csptrain.layers.batchnorm import BatchNorm
+from csptrain.layers.onnx_activation import activate
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.strided import Antialiased
 from csptrain.layers.target import Blob, NoEquivalent, Target
 from csptrain.ops.activation import ACTIVATIONS, activation
@@ -208,6 +210,9 @@ class Convolutional(Antialiased):
         # A binary multiply-add is counted as a thirty-second; `darknet ops` knows neither that nor groups.
         return Cost(darknet=grouped / 32 if self.xnor else grouped, operations=dense, paper=grouped)
 
+    def view(self) -> View:
+        return self.sliding_view(self.dilation_used * (self.size - 1) + 1)
+
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         groups = f"/{self.groups:4d} " if self.groups > 1 else "      "
         dilation = f"({self.dilation})" if self.dilation > 1 else "   "
@@ -240,3 +245,24 @@ class Convolutional(Antialiased):
             activation=self.activation,
         )
         return y if self.blur is None else self.blur.lower(target, y)
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        assert isinstance(module, ConvolutionModule)
+        x = inputs[0]
+        if self.xnor:
+            x = target.add(target.multiply(target.apply("Sign", target.apply("Relu", x)), 2.0), -1.0)
+        weight: Tensor = module.kernel
+        bias: Tensor | None = module.bias
+        if module.norm is not None:
+            weight, bias = module.norm.fold(weight)
+        y = target.convolution(
+            x,
+            weight,
+            bias,
+            strides=self.own_strides,
+            padding=module.padding,
+            dilation=self.dilation_used,
+            groups=self.groups,
+        )
+        y = activate(target, y, self.activation)
+        return y if self.blur is None else self.blur.to_onnx(target, y)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from csptrain.cfg.fields import integer, number, opt
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Layer, Shape
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.target import Blob, NoEquivalent, Target
 
 
@@ -75,3 +76,9 @@ class Crop(Layer):
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
         raise NoEquivalent("OpenCV's importer has no [crop]")
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        x = inputs[0]
+        top, left = (x.shape.h - self.crop_height) // 2, (x.shape.w - self.crop_width) // 2
+        y = target.cut(target.cut(x, 2, top, top + self.crop_height), 3, left, left + self.crop_width)
+        return y if self.noadjust else target.add(target.multiply(y, 2.0), -1.0)

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, number, opt, word
 from csptrain.cfg.text import Reading
-from csptrain.layers.base import MAX_CHANNELS, Cost, Layer, Shape, Stored
+from csptrain.layers.base import MAX_CHANNELS, WHOLE, Cost, Layer, Shape, Stored, View
 from csptrain.layers.batchnorm import BatchNorm
+from csptrain.layers.onnx_activation import activate
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.target import Blob, Target
 from csptrain.ops.activation import ACTIVATIONS, activation
 
@@ -77,6 +79,9 @@ class Connected(Layer):
         operations = 2 * inputs[0].outputs * self.output
         return Cost(operations=operations, paper=0.0)
 
+    def view(self) -> View:
+        return WHOLE
+
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         return f"{inputs[0].outputs:6d} -> {self.output}"
 
@@ -88,6 +93,16 @@ class Connected(Layer):
             weight, bias = module.norm.fold(weight)
         assert bias is not None
         return target.connected(inputs[0], weight, bias, self.activation)
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        assert isinstance(module, ConnectedModule)
+        weight: Tensor = module.weight
+        bias: Tensor | None = module.bias
+        if module.norm is not None:
+            weight, bias = module.norm.fold(weight)
+        # One window of a convolution: no importer has to flatten and unflatten.
+        y = target.convolution(inputs[0], weight.reshape(len(weight), *inputs[0].dims), bias)
+        return activate(target, y, self.activation)
 
 
 class DropoutModule(nn.Module):
@@ -133,4 +148,7 @@ class Dropout(Layer):
         return f"p = {self.probability:.2f}"
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        return inputs[0]
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
         return inputs[0]

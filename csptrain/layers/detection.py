@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, opt
 from csptrain.cfg.text import Reading
+from csptrain.layers import onnx_boxes
 from csptrain.layers.anchors import BoxHead
 from csptrain.layers.base import Shape
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.target import Blob, NoEquivalent, Target
 from csptrain.ops.decode import Detections, decode_grid
 
@@ -88,3 +91,26 @@ class Detection(BoxHead):
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> None:
         raise NoEquivalent("OpenCV has no [detection] of YOLOv1")
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        shape = self.shape([inputs[0].shape])
+        rows, cells = target.reshape(inputs[0], shape.c), self.side**2
+        if self.softmax:
+            logits = target.reshape(target.cut(rows, 1, 0, cells * self.classes), cells, self.classes)
+            kinds = target.reshape(target.softmax(logits, 2), cells * self.classes)
+            rows = target.concatenate([kinds, target.cut(rows, 1, cells * self.classes, shape.c)])
+        return target.reshape(rows, shape.c, 1, 1)
+
+    def onnx_boxes(self, target: OnnxTarget, output: Value, net_width: int, net_height: int) -> tuple[Value, Value]:
+        cells, number, classes = self.side**2, self.num, self.classes
+        row = target.reshape(output, output.shape.c)
+        ends = (0, cells * classes, cells * (classes + number), output.shape.c)
+        kinds, objectness, places = (target.cut(row, 1, *pair) for pair in pairwise(ends))
+        places = target.reshape(places, cells * number, 4)
+        xy = onnx_boxes.centres(target, target.cut(places, 2, 0, 2), self.side, self.side, number)
+        wh = target.cut(places, 2, 2, 4)
+        if self.sqrt:
+            wh = target.multiply(wh, wh)
+        each, own = target.reshape(kinds, cells, 1, classes), target.reshape(objectness, cells, number, 1)
+        scores = target.emit("Mul", [own, each], (cells, number, classes))
+        return target.concatenate([xy, wh], 2), target.reshape(scores, cells * number, classes)

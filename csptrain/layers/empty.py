@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from csptrain.layers.base import Identity, Layer, Shape
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.target import Blob, Target
 
 
@@ -25,4 +26,7 @@ class Empty(Layer):
         return Identity()
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        return inputs[0]
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
         return inputs[0]

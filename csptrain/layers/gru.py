@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from csptrain.layers.base import Shape
-from csptrain.layers.recurrent import GatedUnit, Part, RecurrentModule
+from csptrain.layers.onnx_target import OnnxTarget, Value
+from csptrain.layers.recurrent import ApplyPart, GatedUnit, Part, PartAtStart, RecurrentModule
 
 GATES = ("z", "r", "h")
 
@@ -47,3 +48,10 @@ class Gru(GatedUnit):
 
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
         return GruModule(self.parts(inputs[0]), self.time_steps)
+
+    def first_step(self, target: OnnxTarget, x: Value, apply: ApplyPart, at_start: PartAtStart) -> Value:
+        z, h = (
+            target.apply("Sigmoid", target.add(apply(f"input_{gate}", x), at_start(f"state_{gate}")))
+            for gate in ("z", "h")
+        )
+        return target.subtract(h, target.multiply(z, h))

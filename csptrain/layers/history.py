@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, opt
 from csptrain.cfg.text import Reading
-from csptrain.layers.base import Shape
-from csptrain.layers.recurrent import Part, Recurrent, RecurrentModule
+from csptrain.layers.base import Shape, View
+from csptrain.layers.onnx_target import OnnxTarget, Value
+from csptrain.layers.recurrent import ApplyPart, Part, PartAtStart, Recurrent, RecurrentModule
 
 
 class HistoryModule(RecurrentModule):
@@ -52,3 +53,10 @@ class History(Recurrent):
 
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
         return HistoryModule(self.history_size, self.time_steps)
+
+    def view(self) -> View:
+        return View()
+
+    def first_step(self, target: OnnxTarget, x: Value, apply: ApplyPart, at_start: PartAtStart) -> Value:
+        before = target.multiply(x, 0.0)
+        return target.concatenate([x, *[before] * (self.history_size - 1)])

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from csptrain.cfg.fields import integer, number, opt
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Layer, Shape, Stored
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.target import Blob, NoEquivalent, Target
 
 
@@ -69,3 +70,7 @@ class Implicit(Layer):
         # A convolution that looks at nothing and adds its biases.
         pixel = target.avgpool(inputs[0])
         return target.convolution(pixel, torch.zeros(self.filters, pixel.shape.c, 1, 1), module.weight.flatten())
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        assert isinstance(module, ImplicitModule)
+        return target.learnt(inputs[0], module.weight)

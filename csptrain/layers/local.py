@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, opt, word
 from csptrain.cfg.text import Reading
-from csptrain.layers.base import Layer, Shape, Stored
+from csptrain.layers.base import Layer, Shape, Stored, View
+from csptrain.layers.onnx_activation import activate
+from csptrain.layers.onnx_target import OnnxTarget, Value, as_array
 from csptrain.layers.target import Blob, NoEquivalent, Target
 from csptrain.ops.activation import ACTIVATIONS, activation
 
@@ -87,8 +89,23 @@ class Local(Layer):
         assert isinstance(module, LocalModule)
         return [Stored("biases", module.bias), Stored("weights", module.weight)]
 
+    def view(self) -> View:
+        return View(self.size, self.size, self.stride, self.stride)
+
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         return f"{self.filters:5d}      {self.size:2d} x{self.size:2d}/{self.stride:2d}   "
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
         raise NoEquivalent("OpenCV has no layer with weights for each place")
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        assert isinstance(module, LocalModule)
+        x, (filters, h, w) = inputs[0], module.bias.shape
+        taps = self.size * self.size
+        # Every pixel of a patch as a channel, by a convolution that picks it; then one product of matrices a place.
+        pick = torch.eye(taps).reshape(taps, 1, self.size, self.size).repeat(x.shape.c, 1, 1, 1)
+        patches = target.convolution(x, pick, strides=(self.stride, self.stride), padding=self.pad, groups=x.shape.c)
+        columns = target.transpose(target.reshape(patches, patches.shape.c, h * w, 1), 2, 1, 3)
+        product = target.emit("MatMul", [as_array(module.weight[None]), columns], (h * w, filters, 1))
+        y = target.reshape(target.transpose(product, 2, 1, 3), filters, h, w)
+        return activate(target, target.add(y, as_array(module.bias[None])), self.activation)

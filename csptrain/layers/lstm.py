@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from csptrain.layers.base import Shape
-from csptrain.layers.recurrent import GatedUnit, Part, RecurrentModule
+from csptrain.layers.onnx_target import OnnxTarget, Value
+from csptrain.layers.recurrent import ApplyPart, GatedUnit, Part, PartAtStart, RecurrentModule
 
 GATES = ("f", "i", "g", "o")  # forget, input, candidate, output; w looks at the state, u at the input
 
@@ -46,3 +47,8 @@ class Lstm(GatedUnit):
 
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
         return LstmModule(self.parts(inputs[0]), self.time_steps)
+
+    def first_step(self, target: OnnxTarget, x: Value, apply: ApplyPart, at_start: PartAtStart) -> Value:
+        i, g, o = (target.add(apply(f"u{gate}", x), at_start(f"w{gate}")) for gate in ("i", "g", "o"))
+        cell = target.multiply(target.apply("Sigmoid", i), target.apply("Tanh", g))
+        return target.multiply(target.apply("Sigmoid", o), target.apply("Tanh", cell))

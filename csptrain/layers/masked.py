@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 from typing import Any
+
+from torch import nn
 
 from csptrain.cfg.fields import integer, integers, number, opt, word
 from csptrain.cfg.text import Reading
 from csptrain.layers.anchors import AnchorHead
+from csptrain.layers.convolutional import ConvolutionModule
 from csptrain.losses.yolo_head import FLOAT_MAX
 
+START_OBJECTNESS = 0.01
 _IOU = ("iou", "giou", "diou", "ciou")
 
 
@@ -34,6 +39,17 @@ class MaskedHead(AnchorHead):
     counters_per_class: tuple[int, ...] | None = opt(None, integers)
     nms_kind: str = opt("default", word("default", "default", "greedynms", "diounms", "cornersnms"))
     beta_nms: float = opt(0.6, number)
+
+    def prime(self, before: nn.Module) -> None:
+        """Let a fresh network start with an objectness of ``START_OBJECTNESS`` everywhere.
+
+        *Differs:* Darknet starts at 0.5, so that the first iterations are spent on the empty boxes, with a loss that
+        a learning rate of .003 can turn into NaN. Source: the prior of the RetinaNet paper.
+        """
+        if not isinstance(before, ConvolutionModule) or before.bias is None or before.borrows:
+            return
+        entries = before.bias.detach().view(self.boxes_per_cell, -1)
+        entries[:, self.box_entries - 1] = -log(1 / START_OBJECTNESS - 1)
 
     def check(self, reading: Reading) -> None:
         super().check(reading)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from csptrain.cfg.fields import integer, number, opt
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Layer, Shape
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.target import Blob, NoEquivalent, Target
 
 
@@ -70,3 +71,15 @@ class Normalization(Layer):
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
         raise NoEquivalent("OpenCV's response normalization sums other channels")
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        x = inputs[0]
+        place = torch.arange(x.shape.c)
+        # Which squares the running sum of each channel holds: -1 for those that are dropped without having been added.
+        ahead = self.size // 2
+        added = (place[None] < ahead) | ((place[None] > ahead) & (place[None] <= place[:, None] + ahead))
+        dropped = place[None] < place[:, None] - (self.size - 1) // 2
+        weight = (added.float() - dropped.float())[:, :, None, None] * self.alpha
+        sums = target.convolution(target.multiply(x, x), weight, torch.full((x.shape.c,), self.kappa))
+        power = target.emit("Pow", [sums, -self.beta], sums.dims)
+        return target.multiply(x, power)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from csptrain.cfg.fields import integer, opt
 from csptrain.cfg.text import Reading
 from csptrain.layers.antialias import Blur
-from csptrain.layers.base import Cost, Layer, Shape
+from csptrain.layers.base import WHOLE, Cost, Layer, Shape, View
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.piecewise import through
 from csptrain.layers.strided import Antialiased, Strided
 from csptrain.layers.target import Blob, NoEquivalent, Target
@@ -147,6 +148,9 @@ class LocalAvgPool(Strided):
     def cost(self, inputs: Sequence[Shape], output: Shape) -> Cost:
         return Cost(darknet=self.window_size * self.window_size * output.outputs)
 
+    def view(self) -> View:
+        return self.sliding_view(self.window_size)
+
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         return f"{'':11s}{self.window_size:2d} x{self.window_size:2d}/{self.stride_text:>2s}   "
 
@@ -177,6 +181,12 @@ class LocalAvgPool(Strided):
         )
         spread = target.convolution(share, torch.ones(x.shape.c, 1, 1, 1))
         return target.multiply(target.window(x, kernel, stride, padding), spread)
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        x = inputs[0]
+        return target.pool(
+            "AveragePool", x, self.window_size, self.own_strides, self.sliding.margins(x.shape.h, x.shape.w)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +227,9 @@ class MaxPool(LocalAvgPool, Antialiased):
         operations = self.window_size * self.window_size * super().shape(inputs).outputs
         return Cost(darknet=operations, paper=operations)
 
+    def view(self) -> View:
+        return View() if self.maxpool_depth else super().view()
+
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         return f"depth {self.out_channels:5d}" + " " * 9 if self.maxpool_depth else super().summary(inputs, output)
 
@@ -248,6 +261,23 @@ class MaxPool(LocalAvgPool, Antialiased):
             return target.part(x, 0, channels // out)
         return target.convolution(x, torch.eye(out, channels).reshape(out, channels, 1, 1))
 
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        x = inputs[0]
+        if self.maxpool_depth:
+            return self._maxout_to_onnx(target, x)
+        y = target.pool("MaxPool", x, self.window_size, self.own_strides, self.sliding.margins(x.shape.h, x.shape.w))
+        return y if self.blur is None else self.blur.to_onnx(target, y)
+
+    def _maxout_to_onnx(self, target: OnnxTarget, x: Value) -> Value:
+        out, channels = self.out_channels, x.shape.c
+        best = target.cut(x, 1, 0, out)
+        for start in range(out, channels, out):
+            piece = target.cut(x, 1, start, min(start + out, channels))
+            width = piece.shape.c
+            larger = target.maximum(target.cut(best, 1, 0, width), piece)
+            best = larger if width == out else target.concatenate([larger, target.cut(best, 1, width, out)])
+        return best
+
 
 @dataclass(frozen=True, kw_only=True)
 class AvgPool(Layer):
@@ -262,5 +292,11 @@ class AvgPool(Layer):
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
         return AveragePoolModule()
 
+    def view(self) -> View:
+        return WHOLE
+
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        return target.avgpool(inputs[0])
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
         return target.avgpool(inputs[0])

@@ -5,7 +5,7 @@ The rows of a mini-batch are time-major: step 0 of every sequence, then step 1 o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,10 +14,14 @@ from torch import Tensor, nn
 from csptrain.cfg.fields import integer, opt
 from csptrain.cfg.text import Reading
 from csptrain.errors import CspError
-from csptrain.layers.base import MAX_CHANNELS, Cost, Layer, Shape, Stored
+from csptrain.layers.base import MAX_CHANNELS, WHOLE, Cost, Layer, Shape, Stored, View
 from csptrain.layers.convolutional import Convolutional, ConvolutionModule
 from csptrain.layers.dense import Connected, ConnectedModule
+from csptrain.layers.onnx_target import Array, OnnxTarget, Value, as_array
 from csptrain.layers.target import Blob, NoEquivalent, Target
+
+ApplyPart = Callable[[str, Value], Value]
+PartAtStart = Callable[[str], Array]
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,9 @@ class Recurrent(Layer):
         operations = 0 if printed else sum(cost.operations for cost in costs)
         return Cost(darknet=sum(printed) if printed else None, operations=operations)
 
+    def view(self) -> View:
+        return WHOLE
+
     def connected(self, output: int, activation: str, batch_normalize: int) -> Connected:
         """A part in which every output sees every input."""
         return Connected(
@@ -108,6 +115,30 @@ class Recurrent(Layer):
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
         raise NoEquivalent("OpenCV has no recurrent layers of Darknet")
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        """The first step of a sequence, which every single image is here."""
+        assert isinstance(module, RecurrentModule)
+        if self.time_steps > 1 and target.batch != 1:
+            raise NoEquivalent(f"a batch would be a sequence of time_steps={self.time_steps}", "time_steps")
+        parts = {part.name: part for part in self.parts(inputs[0].shape)}
+
+        def apply(name: str, x: Value) -> Value:
+            return parts[name].layer.to_onnx(target, [x], module.parts[name])
+
+        def at_start(name: str) -> Array:
+            shape = parts[name].image
+            with torch.no_grad():
+                return as_array(module.parts[name](torch.zeros(1, shape.c, shape.h, shape.w)))
+
+        return self.first_step(target, inputs[0], apply, at_start)
+
+    def first_step(self, target: OnnxTarget, x: Value, apply: ApplyPart, at_start: PartAtStart) -> Value:
+        """The output for ``x`` where the state is zero.
+
+        ``apply`` runs a part by its name, ``at_start`` is what a part gives of a state of zeros: [1, C, H, W].
+        """
+        raise NotImplementedError(f"[{self.kind}] has no first step")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from csptrain.cfg.fields import integer, opt
 from csptrain.cfg.text import Reading
-from csptrain.layers.base import Shape
+from csptrain.layers.base import Shape, View
 from csptrain.layers.convolutional import Convolutional
 from csptrain.layers.recurrent import Recurrent
 
@@ -60,6 +60,10 @@ class RecurrentConvolution(Recurrent):
                     "use stride=1 and an odd size with pad=1",
                 )
         return Shape(self.output, image.h, image.w)
+
+    def view(self) -> View:
+        # Of one time step: the input's convolution alone. Earlier steps see further.
+        return self.convolution(self.output).view()
 
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         return f"{self.output:5d}      {self.size:2d} x{self.size:2d}/{self.stride:2d}   "

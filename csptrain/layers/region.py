@@ -9,9 +9,11 @@ from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, number, opt
 from csptrain.cfg.text import Reading
+from csptrain.layers import onnx_boxes
 from csptrain.layers.anchors import AnchorHead
 from csptrain.layers.base import LossContext, Shape
 from csptrain.layers.hierarchy import HierarchyHead, HierarchyModule
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.target import Blob, NoEquivalent, Target
 from csptrain.losses.base import HeadLoss
 from csptrain.losses.region import RegionSpec, region_activate, region_loss
@@ -121,6 +123,31 @@ class Region(AnchorHead, HierarchyHead):
                 "classfix": self.classfix,
             },
         )
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        if self.tree:
+            raise NoEquivalent("the softmax among the siblings of a tree is not written to ONNX", "tree")
+        _, h, w = inputs[0].dims
+        rows = onnx_boxes.cells_first(target, inputs[0], self.num)
+        end = self.box_entries + self.classes
+        box, objectness, classes = (target.cut(rows, 3, *ends) for ends in ((0, 4), (4, 5), (5, end)))
+        classes = target.softmax(classes, 3) if self.softmax else classes
+        return target.reshape(
+            target.concatenate([box, target.apply("Sigmoid", objectness), classes], 3), h, w, inputs[0].dims[0]
+        )
+
+    def onnx_boxes(self, target: OnnxTarget, output: Value, net_width: int, net_height: int) -> tuple[Value, Value]:
+        h, w, _ = output.dims
+        end = self.box_entries + self.classes
+        rows = target.reshape(output, h * w * self.num, end)
+        xy, wh, objectness, classes = (target.cut(rows, 2, *ends) for ends in ((0, 2), (2, 4), (4, 5), (5, end)))
+        xy = onnx_boxes.centres(target, target.apply("Sigmoid", xy), w, h, self.num)
+        wh = onnx_boxes.sizes(target, wh, self.anchor_pairs, (w, h), h * w)
+        if self.classfix == -1:
+            # 1 where the objectness is below one half, where nothing is to be found.
+            low = target.apply("Sign", target.apply("Relu", target.add(target.multiply(objectness, -1.0), 0.5)))
+            objectness = target.subtract(objectness, target.multiply(objectness, low))
+        return target.concatenate([xy, wh], 2), target.multiply(classes, objectness)
 
 
 def _only_deepest(output: Tensor, tree: Tree, spec: RegionSpec) -> Tensor:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, number, opt
 from csptrain.cfg.text import Reading
-from csptrain.layers.base import Layer, Shape
+from csptrain.layers.base import Layer, Shape, View
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.target import Blob, NoEquivalent, Target
 
 
@@ -90,6 +91,11 @@ class Upsample(Layer):
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
         return UpsampleModule(self.stride, self.scale)
 
+    def view(self) -> View:
+        if self.stride < 0:
+            return View(-self.stride, -self.stride, -self.stride, -self.stride)
+        return View(down=1 / self.stride, right=1 / self.stride)
+
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         return f"{'':16s}{self.stride:2d}x"
 
@@ -100,6 +106,15 @@ class Upsample(Layer):
         if self.scale != 1:
             x = target.scale(x, torch.full((x.shape.c,), self.scale))
         return target.upsample(x, self.stride)
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        x = inputs[0]
+        if self.stride > 0:
+            y = target.upsample(x, self.stride)
+            return y if self.scale == 1 else target.multiply(y, self.scale)
+        side = -self.stride
+        mean = target.pool("AveragePool", x, side, (side, side), (0, 0, 0, 0))
+        return target.multiply(mean, self.scale * side * side)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +145,10 @@ class Reorg3d(Layer):
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
         return ReorgModule(self)
 
+    def view(self) -> View:
+        step = 1 / self.stride if self.reverse else self.stride
+        return View(down=step, right=step)
+
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         return f"{'':16s}/{self.stride:2d}"
 
@@ -139,6 +158,16 @@ class Reorg3d(Layer):
         x = target.held(inputs[0])
         places = torch.eye(self.stride * self.stride).view(-1, self.stride, self.stride)
         return target.concatenate([target.window(x, place, self.stride) for place in places])
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        assert isinstance(module, ReorgModule)
+        x, s = inputs[0], self.stride
+        c, h, w = x.dims
+        if module.flat != module.reverse:
+            x = target.reshape(x, c // (s * s), h * s, w * s)
+        if self.reverse:
+            return target.reshape(target.depth_to_space(x, s), c // (s * s), h * s, w * s)
+        return target.reshape(target.space_to_depth(x, s), c * s * s, h // s, w // s)
 
 
 @dataclass(frozen=True, kw_only=True)

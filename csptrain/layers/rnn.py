@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, opt, word
 from csptrain.cfg.text import Reading
-from csptrain.layers.base import MAX_CHANNELS, Shape
-from csptrain.layers.recurrent import Part, Recurrent, RecurrentModule
+from csptrain.layers.base import MAX_CHANNELS, Shape, View
+from csptrain.layers.onnx_target import OnnxTarget, Value
+from csptrain.layers.recurrent import ApplyPart, Part, PartAtStart, Recurrent, RecurrentModule
 from csptrain.layers.recurrent_convolution import RecurrentConvolution
 from csptrain.ops.activation import ACTIVATIONS
 
@@ -73,6 +74,9 @@ class Rnn(Recurrent):
     def summary(self, inputs: Sequence[Shape], output: Shape) -> str:
         return f"{inputs[0].outputs:6d} -> {self.hidden} -> {self.output}"
 
+    def first_step(self, target: OnnxTarget, x: Value, apply: ApplyPart, at_start: PartAtStart) -> Value:
+        return apply("output", target.add(apply("input", x), at_start("self")))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Crnn(RecurrentConvolution):
@@ -97,3 +101,11 @@ class Crnn(RecurrentConvolution):
 
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
         return RnnModule(self.parts(inputs[0]), self.time_steps, bool(self.shortcut))
+
+    def view(self) -> View:
+        one = super().view()
+        # The output's convolution stands behind the input's.
+        return View(2 * one.rows - 1, 2 * one.columns - 1)
+
+    def first_step(self, target: OnnxTarget, x: Value, apply: ApplyPart, at_start: PartAtStart) -> Value:
+        return apply("output", target.add(apply("input", x), at_start("self")))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from csptrain.cfg.fields import integer, integers, opt
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Layer, Shape
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.target import Blob, Target
 
 
@@ -74,3 +75,10 @@ class Route(Layer):
         # OpenCV splits what several sources give together, Darknet each of them.
         parts = [x if self.groups == 1 else target.part(x, self.group_id, self.groups) for x in inputs]
         return parts[0] if len(parts) == 1 else target.concatenate(parts)
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        parts = []
+        for x in inputs:
+            width = x.shape.c // self.groups
+            parts.append(target.cut(x, 1, self.group_id * width, (self.group_id + 1) * width))
+        return target.concatenate(parts)

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from csptrain.cfg.fields import Malformed, integers, opt, word
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Cost, Layer, Shape, Stored
+from csptrain.layers.onnx_activation import activate
+from csptrain.layers.onnx_target import OnnxTarget, Value, as_array
 from csptrain.layers.target import Blob, NoEquivalent, Target
 from csptrain.ops.activation import ACTIVATIONS, activation
 
@@ -169,3 +171,32 @@ class Shortcut(Layer):
         for number, term in enumerate(terms[1:], 2):
             total = target.add(total, term, self.activation if number == len(terms) else "linear")
         return total
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        assert isinstance(module, ShortcutModule)
+        terms = list(inputs)
+        if module.weight is not None:
+            shares = [share.flatten() for share in module.mixing()]
+            terms = [target.scale(term, share[: term.shape.c]) for term, share in zip(terms, shares, strict=True)]
+        total = terms[0]
+        for term, (stride, sample) in zip(terms[1:], module.steps, strict=True):
+            total = self._add_to_onnx(target, total, term, stride, sample)
+        return activate(target, total, self.activation)
+
+    @staticmethod
+    def _add_to_onnx(target: OnnxTarget, total: Value, term: Value, stride: int, sample: int) -> Value:
+        c, h, w = total.dims
+        width = min(c, term.shape.c)
+        term = target.cut(term, 1, 0, width)
+        for axis in (2, 3):
+            term = target.cut(term, axis, 0, term.dims[axis - 1], stride)
+        if sample > 1:
+            # Spread over the map, and then only the pixels that the source has.
+            spread = target.upsample(term, sample)
+            term = target.cut(target.cut(spread, 2, 0, h), 3, 0, w)
+            places = torch.zeros(1, 1, h, w)
+            places[:, :, ::sample, ::sample] = 1
+            term = target.multiply(term, as_array(places))
+        if width == c:
+            return target.add(total, term)
+        return target.concatenate([target.add(target.cut(total, 1, 0, width), term), target.cut(total, 1, width, c)])

@@ -12,6 +12,7 @@ from csptrain.cfg.fields import integer, number, opt, word
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Head, LossContext, Shape
 from csptrain.layers.hierarchy import HierarchyHead, HierarchyModule
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.target import Blob, NoEquivalent, Target
 from csptrain.losses.base import HeadLoss
 from csptrain.losses.classify import distance_loss, softmax_loss
@@ -99,6 +100,17 @@ class Softmax(HierarchyHead):
             x = target.scale(x, torch.full((x.shape.c,), 1 / self.temperature))
         return target.softmax(x)
 
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        x = inputs[0]
+        if self.tree:
+            raise NoEquivalent("the softmax among the siblings of a tree is not written to ONNX", "tree")
+        if self.spatial:
+            return target.softmax(x, 1)
+        rows = target.reshape(x, self.groups, x.shape.outputs // self.groups)
+        if self.temperature != 1:
+            rows = target.divide(rows, self.temperature)
+        return target.reshape(target.softmax(rows, 2), *x.dims)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CostLayer(Head):
@@ -122,3 +134,6 @@ class CostLayer(Head):
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> None:
         # A layer of the training only.
         return None
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        return target.multiply(inputs[0], 0.0)

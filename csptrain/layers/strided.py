@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from csptrain.cfg.fields import integer, opt
 from csptrain.cfg.text import Reading
 from csptrain.layers.antialias import Blur
-from csptrain.layers.base import Layer
+from csptrain.layers.base import Layer, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,10 @@ class Strided(Layer):
         """(vertical, horizontal) stride of the layer's own arithmetic."""
         return self.strides
 
+    def sliding_view(self, size: int) -> View:
+        """The view of a window of ``size`` that moves by the strides, with what a blur behind it adds."""
+        return View(size, size, *self.strides)
+
     @property
     def stride_text(self) -> str:
         """As the layer table shows it: 2, or 2x1 for horizontal x vertical."""
@@ -48,6 +52,9 @@ class Antialiased(Strided):
     def blur(self) -> Blur | None:
         """What follows the layer's own arithmetic."""
         return Blur(self.strides, self.antialiasing == 2) if self.antialiasing else None
+
+    def sliding_view(self, size: int) -> View:
+        return super().sliding_view(size if self.blur is None else size + self.blur.size - 1)
 
     @property
     def own_strides(self) -> tuple[int, int]:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, opt
+from csptrain.layers import onnx_boxes
 from csptrain.layers.base import LossContext, Shape
 from csptrain.layers.masked import MaskedHead
+from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.target import Blob, Target
 from csptrain.losses.base import HeadLoss
-from csptrain.losses.yolo import YoloSpec, yolo_activate, yolo_loss
-from csptrain.ops.decode import Detections, decode_yolo
+from csptrain.losses.yolo import YoloSpec, yolo_activate, yolo_attack, yolo_loss
+from csptrain.ops.decode import BOX_ENTRIES, Detections, decode_yolo
 
 _TRACKING = "object tracking on video"
 
@@ -57,6 +59,8 @@ class Yolo(MaskedHead):
         return YoloModule(self.spec)
 
     def loss(self, inputs: Sequence[Tensor], output: Tensor, truth: Tensor, context: LossContext) -> HeadLoss:
+        if context.adversarial:
+            return yolo_attack(output, self.spec, context.net_width, context.net_height)
         return yolo_loss(output, truth, self.spec, context.net_width, context.net_height)
 
     def decode(self, output: Tensor, net_width: int, net_height: int, thresh: float) -> list[Detections]:
@@ -86,3 +90,24 @@ class Yolo(MaskedHead):
                 "beta_nms": self.beta_nms,
             },
         )
+
+    def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
+        split = onnx_boxes.entries_apart(target, inputs[0], self.boxes_per_cell)
+        xy, wh, rest = (
+            target.cut(split, 2, start, end) for start, end in ((0, 2), (2, 4), (4, BOX_ENTRIES + self.classes))
+        )
+        if not self.new_coords:
+            xy, rest = target.apply("Sigmoid", xy), target.apply("Sigmoid", rest)
+        xy = onnx_boxes.stretch(target, xy, self.scale_x_y)
+        return target.reshape(target.concatenate([xy, wh, rest], 2), *inputs[0].dims)
+
+    def onnx_boxes(self, target: OnnxTarget, output: Value, net_width: int, net_height: int) -> tuple[Value, Value]:
+        _, h, w = output.dims
+        anchors = [self.anchor_pairs[index] for index in self.mask_used]
+        rows = onnx_boxes.cells_first(target, output, self.boxes_per_cell)
+        rows = target.reshape(rows, h * w * self.boxes_per_cell, BOX_ENTRIES + self.classes)
+        xy, wh, objectness = (target.cut(rows, 2, start, end) for start, end in ((0, 2), (2, 4), (4, BOX_ENTRIES)))
+        xy = onnx_boxes.centres(target, xy, w, h, self.boxes_per_cell)
+        wh = onnx_boxes.sizes(target, wh, anchors, (net_width, net_height), h * w, bool(self.new_coords))
+        classes = target.cut(rows, 2, BOX_ENTRIES, BOX_ENTRIES + self.classes)
+        return target.concatenate([xy, wh], 2), target.multiply(classes, objectness)

@@ -41,6 +41,7 @@ def advise(checked: Checked) -> list[Finding]:
     heads = [layer for layer in checked.layers if isinstance(layer, AnchorHead)]
     found = [*_between_heads(heads), *_layers(checked.nodes)]
     if checked.net is not None:
+        found += _sizes(checked.net, heads)
         found += [*_net(checked.net), *_ranges(checked.net.section, checked.net, "net")]
         found += _raster(checked.net, checked.nodes)
     for layer in checked.layers:
@@ -78,6 +79,12 @@ def _net(net: Net) -> Iterator[Finding]:
     if 0 < net.max_batches <= net.burn_in:
         message = f"burn_in={net.burn_in} does not end before max_batches={net.max_batches}"
         yield _warn(section, "burn_in", message, "1000, or a tenth of a short run")
+
+
+def _sizes(net: Net, heads: Sequence[AnchorHead]) -> Iterator[Finding]:
+    if net.dynamic_minibatch and heads and not heads[-1].random:
+        message = f"dynamic_minibatch={net.dynamic_minibatch} without random= in the last head: sizes never change"
+        yield _warn(net.section, "dynamic_minibatch", message, "remove it, or set random=1 there")
 
 
 def _ranges(section: Section, options: object, kind: str) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from csptrain.cfg import text
 from csptrain.cfg.text import ERROR, Finding, Reading, Section
 from csptrain.errors import CfgError
 from csptrain.graph import IMAGE, Graph, Node, build, plan_layer, read_layer
+from csptrain.layers.anchors import BoxHead
 from csptrain.layers.base import Head, Layer, Shape
 from csptrain.layers.shortcut import Shortcut
 from csptrain.net import Net
@@ -60,6 +61,8 @@ def check(content: str, path: str = "<cfg>", lenient: bool = False) -> Checked:
     )
     if not layers:
         reading.keep(sections[0].error("there is no layer below [net]"), ERROR)
+    if net:
+        net.note_unused(any(isinstance(layer, BoxHead) for layer in layers), reading)
     nodes = _plan(layers, net.shape if net else None, reading)
     graph = _graph(path, net, layers, nodes, reading)
     return Checked(path, sections, net, layers, nodes, graph, in_order(reading.findings))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from csptrain.losses import assign
+from csptrain.losses.adversarial import hide
 from csptrain.losses.base import HeadLoss
 from csptrain.losses.yolo import assign_truths, meet_best
 from csptrain.losses.yolo_cells import Assignments, class_delta
@@ -79,6 +80,16 @@ def gaussian_loss(output: Tensor, truth: Tensor, spec: GaussianSpec, net_width: 
     cells.average_boxes()
     delta = cells.spread(objectness)
     return _summarise(cells, delta, assigned)
+
+
+@torch.no_grad()
+def gaussian_attack(output: Tensor, spec: GaussianSpec, net_width: int, net_height: int) -> HeadLoss:
+    """The delta by which the head would see nothing; ``output`` as in `gaussian_loss`, the cost is its square."""
+    head = _GaussianHead(output.float(), spec, net_width, net_height)
+    box, objectness, classes = hide(head, all_entries=False)
+    delta = torch.cat((box, torch.zeros_like(box), objectness, classes), 2)
+    delta = delta.flatten(1, 2).unflatten(2, (head.height, head.width))
+    return HeadLoss(delta.square().sum(), delta, {})
 
 
 class _GaussianHead(Head):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from csptrain.losses import assign
+from csptrain.losses.adversarial import hide
 from csptrain.losses.base import HeadLoss
 from csptrain.losses.yolo_cells import Assignments, Cells
 from csptrain.losses.yolo_head import Head, YoloSpec, yolo_activate
@@ -38,6 +39,14 @@ def yolo_loss(output: Tensor, truth: Tensor, spec: YoloSpec, net_width: int, net
         cells.average_boxes()
     delta = cells.spread(objectness)
     return _summarise(cells, objectness, delta, positives, assigned)
+
+
+@torch.no_grad()
+def yolo_attack(output: Tensor, spec: YoloSpec, net_width: int, net_height: int) -> HeadLoss:
+    """The delta by which a [yolo] head would see nothing; ``output`` as in `yolo_loss`, the cost is its square."""
+    head = Head(output.float(), spec, net_width, net_height)
+    delta = torch.cat(hide(head, all_entries=True), 2).flatten(1, 2).unflatten(2, (head.height, head.width))
+    return HeadLoss(delta.square().sum(), delta, {})
 
 
 def _judge_predictions(head: Head, truths: assign.Truths) -> tuple[Tensor, Assignments]:

@@ -1,4 +1,4 @@
-"""The training chart: loss on a logarithmic axis on the left, mAP in percent on the right, one PNG."""
+"""The training chart: loss on a logarithmic axis on the left, mAP or accuracy in percent on the right, one PNG."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ _GRID: Final[Colour] = (234, 231, 228)
 _FRAME: Final[Colour] = (188, 184, 180)
 _RAW: Final[Colour] = (238, 214, 184)
 _AVERAGE: Final[Colour] = (190, 96, 24)
-_MAP: Final[Colour] = (30, 84, 214)
+_MEASURED: Final[Colour] = (30, 84, 214)
+_BESIDE: Final[Colour] = (92, 140, 70)
 
 _COLUMNS: Final = RIGHT - LEFT  # more points than this across the plot cannot be seen
 _LOG_FROM: Final = 10.0  # ratio of the largest to the smallest loss above which the axis is logarithmic
@@ -68,7 +69,8 @@ def draw_chart(rows: Sequence[dict[str, float]], path: Path, max_batches: int) -
 
     Args:
         rows: one per iteration, rising, with ``iteration``, ``loss``, ``avg_loss``, and where known ``rate``
-            and ``map`` (a fraction). Any number of them; values that are not finite are left out.
+            and ``map``, or ``top1`` and ``topk`` (fractions). Any number of them; values that are not finite are
+            left out.
         max_batches: iterations of the whole training, the length of the axis.
 
     Raises:
@@ -82,12 +84,12 @@ def draw_chart(rows: Sequence[dict[str, float]], path: Path, max_batches: int) -
 
 def render(rows: Sequence[dict[str, float]], max_batches: int) -> NDArray[np.uint8]:
     """The chart as uint8 [700, 1000, 3], BGR; arguments as for `draw_chart`."""
-    raw, average, measured = (_series(rows, key) for key in ("loss", "avg_loss", "map"))
+    raw, average = (_series(rows, key) for key in ("loss", "avg_loss"))
+    measures = _measures(rows)
     last = max((row["iteration"] for row in rows), default=0.0)
     across = Axis(0, max(max_batches, last, 1))
     loss = loss_axis(average[:, 1])
     percent = Axis(0, 100)
-    measured[:, 1] *= 100
 
     canvas = _Canvas()
     _draw_grid(canvas, across, loss)
@@ -96,11 +98,29 @@ def render(rows: Sequence[dict[str, float]], max_batches: int) -> NDArray[np.uin
     canvas.curve(across, loss, smooth, _AVERAGE, 2)
     if len(smooth):
         canvas.dot(*canvas.point(across, loss, smooth[-1]), _AVERAGE)
-    canvas.curve(across, percent, measured, _MAP, 2 if len(measured) <= _MOST_DOTS else 1)
-    _draw_scales(canvas, across, loss, percent if len(measured) else None)
-    _draw_map_points(canvas, across, percent, measured)
-    _draw_header(canvas, rows, max_batches, measured)
+    for measure in reversed(measures):
+        canvas.curve(across, percent, measure.points, measure.colour, 2 if len(measure.points) <= _MOST_DOTS else 1)
+    _draw_scales(canvas, across, loss, percent, measures)
+    if measures:
+        _draw_measured_points(canvas, across, percent, measures[0].points)
+    _draw_header(canvas, rows, max_batches, measures)
     return canvas.image()
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What an evaluation measured: points [P, 2] of (iteration, percent)."""
+
+    name: str
+    points: FloatArray
+    colour: Colour
+
+
+def _measures(rows: Sequence[dict[str, float]]) -> list[Measure]:
+    """The measures that the rows have, the one that the best weights are chosen by first."""
+    columns = (("map", "mAP", _MEASURED), ("top1", "top-1", _MEASURED), ("topk", "top-k", _BESIDE))
+    found = [Measure(name, _series(rows, key) * (1, 100), colour) for key, name, colour in columns]
+    return [measure for measure in found if len(measure.points)]
 
 
 def loss_axis(average: FloatArray) -> Axis:
@@ -237,7 +257,7 @@ def _draw_grid(canvas: _Canvas, across: Axis, loss: Axis) -> None:
         canvas.line((LEFT, y), (RIGHT, y), _GRID)
 
 
-def _draw_scales(canvas: _Canvas, across: Axis, loss: Axis, percent: Axis | None) -> None:
+def _draw_scales(canvas: _Canvas, across: Axis, loss: Axis, percent: Axis, measures: Sequence[Measure]) -> None:
     corners = ((LEFT, TOP), (RIGHT, TOP), (RIGHT, BOTTOM), (LEFT, BOTTOM), (LEFT, TOP))
     for start, end in pairwise(corners):
         canvas.line(start, end, _FRAME)
@@ -251,18 +271,16 @@ def _draw_scales(canvas: _Canvas, across: Axis, loss: Axis, percent: Axis | None
         canvas.line((LEFT - 5, y), (LEFT, y), _FRAME)
         canvas.text(f"{value:g}", LEFT - 10, y, _INK, align=1)
     canvas.text("loss, log scale" if loss.log else "loss", LEFT, TOP - 16, _QUIET)
-    if percent is None:
+    if not measures:
         return
     for value in percent.ticks(10):
         _, y = canvas.point(across, percent, np.array((0, value)))
         canvas.line((RIGHT, y), (RIGHT + 5, y), _FRAME)
-        canvas.text(f"{value:.0f}%", RIGHT + 10, y, _MAP)
-    canvas.text("mAP", RIGHT, TOP - 16, _MAP, align=1)
+        canvas.text(f"{value:.0f}%", RIGHT + 10, y, _MEASURED)
+    canvas.text(measures[0].name, RIGHT, TOP - 16, _MEASURED, align=1)
 
 
-def _draw_map_points(canvas: _Canvas, across: Axis, percent: Axis, measured: FloatArray) -> None:
-    if not len(measured):
-        return
+def _draw_measured_points(canvas: _Canvas, across: Axis, percent: Axis, measured: FloatArray) -> None:
     places = [canvas.point(across, percent, point) for point in measured]
     best = int(measured[:, 1].argmax())
     last = len(measured) - 1
@@ -271,26 +289,29 @@ def _draw_map_points(canvas: _Canvas, across: Axis, percent: Axis, measured: Flo
         if all(abs(places[index][0] - places[other][0]) >= _LABEL_GAP for other in labelled):
             labelled.append(index)
     for index in range(len(measured)) if len(measured) <= _MOST_DOTS else labelled:
-        canvas.dot(*places[index], _MAP)
+        canvas.dot(*places[index], _MEASURED)
     for index in labelled:
         x, y = places[index]
         y += -14 if y > TOP + 24 else 16
         x = min(max(x, LEFT + 24), RIGHT - 24)
-        canvas.text(f"{measured[index, 1]:.1f}%", x, y, _MAP, align=0.5, halo=True)
+        canvas.text(f"{measured[index, 1]:.1f}%", x, y, _MEASURED, align=0.5, halo=True)
 
 
-def _draw_header(canvas: _Canvas, rows: Sequence[dict[str, float]], max_batches: int, measured: FloatArray) -> None:
+def _draw_header(
+    canvas: _Canvas, rows: Sequence[dict[str, float]], max_batches: int, measures: Sequence[Measure]
+) -> None:
     now = rows[-1] if rows else {"iteration": 0}
     canvas.text(f"iteration {now['iteration']:.0f} of {max_batches}", LEFT, 28, _INK, 0.62, bold=True)
     facts = [f"avg loss {now['avg_loss']:.4g}"] if "avg_loss" in now else ["no iteration is finished yet"]
     if "rate" in now:
         facts.append(f"rate {now['rate']:.4g}")
-    if len(measured):
-        best = measured[measured[:, 1].argmax()]
-        facts.append(f"mAP {measured[-1, 1]:.1f}%, best {best[1]:.1f}% at {best[0]:.0f}")
+    for measure in measures:
+        points = measure.points
+        best = points[points[:, 1].argmax()]
+        facts.append(f"{measure.name} {points[-1, 1]:.1f}%, best {best[1]:.1f}% at {best[0]:.0f}")
     canvas.text("    ".join(facts), LEFT, 56, _INK, 0.46)
     x = float(RIGHT)
-    legend = [("loss", _RAW), ("average loss", _AVERAGE), *([("mAP", _MAP)] if len(measured) else [])]
+    legend = [("loss", _RAW), ("average loss", _AVERAGE), *((measure.name, measure.colour) for measure in measures)]
     for name, colour in reversed(legend):
         x -= canvas.text(name, x, 28, _INK, align=1) + 8
         canvas.line((x - 24, 28), (x, 28), colour)

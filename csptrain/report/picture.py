@@ -46,7 +46,8 @@ class Line:
 class Words:
     """Text whose baseline begins, has its middle or ends (``start``, ``middle``, ``end``) at a point.
 
-    ``room`` is the greatest width it may take; longer text is set smaller.
+    ``room`` is the greatest width it may take; longer text is set smaller. ``turned`` text is read from below to
+    above.
     """
 
     x: float
@@ -57,6 +58,7 @@ class Words:
     anchor: str = "start"
     bold: bool = False
     room: float | None = None
+    turned: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ def _element(item: Box | Line | Words) -> str:
     wide = item.room is not None and len(item.text) * item.size * 0.52 > item.room
     squeeze = f' textLength="{item.room:g}" lengthAdjust="spacingAndGlyphs"' if wide else ""
     bold = ' font-weight="bold"' if item.bold else ""
-    style = f'font-size="{item.size:g}" fill={quoteattr(item.colour)} text-anchor="{item.anchor}"{bold}{squeeze}'
+    turn = f' transform="rotate(-90 {item.x:.1f} {item.y:.1f})"' if item.turned else ""
+    style = f'font-size="{item.size:g}" fill={quoteattr(item.colour)} text-anchor="{item.anchor}"{bold}{squeeze}{turn}'
     return f'<text x="{item.x:.1f}" y="{item.y:.1f}" {style}>{escape(item.text)}</text>'
 
 
@@ -152,7 +155,17 @@ def _paint_words(canvas: Pixels, words: Words, scale: float) -> None:
     if words.room is not None and width > words.room * scale:
         letter *= words.room * scale / width
         (width, _), _ = cv2.getTextSize(text, _FONT, letter, thick)
-    left = words.x * scale - {"start": 0.0, "middle": width / 2, "end": width}[words.anchor]
-    cv2.putText(
-        canvas, text, (round(left), round(words.y * scale)), _FONT, letter, _rgb(words.colour), thick, cv2.LINE_AA
-    )
+    before = {"start": 0.0, "middle": width / 2, "end": width}[words.anchor]
+    x, y = round(words.x * scale), round(words.y * scale)
+    if words.turned:
+        # Drawn on a part of the picture that lies on its side, so that what is below the text stays.
+        room = 2 * round(_FONT_HEIGHT * letter) + thick
+        first, last = max(round(y - width + before) - thick, 0), max(round(y + before) + thick, 0)
+        part = canvas[first:last, max(x - room, 0) : x + room]
+        side = np.ascontiguousarray(np.rot90(part, -1))
+        place = (round(first + len(part) - y - before), x - max(x - room, 0))
+        cv2.putText(side, text, place, _FONT, letter, _rgb(words.colour), thick, cv2.LINE_AA)
+        part[...] = np.rot90(side)
+        return
+    place = (round(words.x * scale - before), y)
+    cv2.putText(canvas, text, place, _FONT, letter, _rgb(words.colour), thick, cv2.LINE_AA)

@@ -6,23 +6,13 @@ that are 0 where they did not exceed the threshold. ``size`` is (width, height) 
 
 from __future__ import annotations
 
-import json
-import os
-import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from csptrain.errors import DataError
+from csptrain.evaluate.pixels import coco_boxes, listed, pixel_edges, plain_edges, voc_edges
 from csptrain.ops.decode import Detections
-
-_COCO_GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
-COCO_CATEGORIES = tuple(number for number in range(1, 91) if number not in _COCO_GAPS)
-"""Category ids of COCO's 80 detection classes: 1 to 90 without those it never published."""
-
-_DIGITS = re.compile(r"\d+")
 
 
 def console_lines(found: Detections, names: Sequence[str], size: tuple[int, int], coordinates: bool) -> list[str]:
@@ -71,68 +61,40 @@ def label_lines(found: Detections) -> list[str]:
 
 def voc_lines(found: Detections, size: tuple[int, int], image_id: str) -> list[tuple[int, str]]:
     """(class, ``image probability left top right bottom``) in VOC's pixels, which count from 1."""
-    left, top, right, bottom = _edges(found, size)
-    edges = np.stack(
-        (
-            np.maximum(left + 1, 1),
-            np.maximum(top + 1, 1),
-            np.minimum(right + 1, size[0]),
-            np.minimum(bottom + 1, size[1]),
-        ),
-        axis=1,
-    )
-    rows, classes = np.nonzero(found.prob > 0)
+    every = listed(found, size)
+    rows = zip(every.label.tolist(), every.score.tolist(), voc_edges(every.edges, np.array(size)).tolist(), strict=True)
     return [
-        (int(k), f"{image_id} {found.prob[row, k]:f} " + " ".join(f"{edge:f}" for edge in edges[row]))
-        for row, k in zip(rows, classes, strict=True)
+        (label, f"{image_id} {score:f} {left:f} {top:f} {right:f} {bottom:f}")
+        for label, score, (left, top, right, bottom) in rows
     ]
 
 
 def coco_records(found: Detections, size: tuple[int, int], image_id: int, categories: Sequence[int]) -> list[str]:
     """JSON objects of a COCO results file: ``bbox`` is left, top, width, height in pixels of the image."""
-    left, top, right, bottom = _edges(found, size)
-    left, right = np.clip((left, right), 0, size[0])
-    top, bottom = np.clip((top, bottom), 0, size[1])
-    boxes = np.stack((left, top, right - left, bottom - top), axis=1)
-    rows, classes = np.nonzero(found.prob > 0)
+    every = listed(found, size)
+    rows = zip(
+        every.label.tolist(), every.score.tolist(), coco_boxes(every.edges, np.array(size)).tolist(), strict=True
+    )
     return [
-        json.dumps(
-            {
-                "image_id": image_id,
-                "category_id": categories[int(k)],
-                "bbox": [round(value, 6) for value in boxes[row].tolist()],
-                "score": round(float(found.prob[row, k]), 6),
-            }
-        )
-        for row, k in zip(rows, classes, strict=True)
+        f'{{"image_id":{image_id}, "category_id":{categories[label]}, '
+        f'"bbox":[{left:f}, {top:f}, {width:f}, {height:f}], "score":{score:f}}}'
+        for label, score, (left, top, width, height) in rows
     ]
 
 
-def coco_categories(classes: int) -> tuple[int, ...]:
-    """Category id of each class: COCO's own for its 80 classes, else 1, 2, 3 ..."""
-    return COCO_CATEGORIES if classes == len(COCO_CATEGORIES) else tuple(range(1, classes + 1))
-
-
-def coco_image_id(image: str | os.PathLike[str]) -> int:
-    """The number in a file name: 42 of ``COCO_val2014_000000000042.jpg``; raises DataError without one."""
-    numbers = _DIGITS.findall(Path(image).stem)
-    if not numbers:
-        raise DataError(
-            "has no number in its name, which COCO results need as image_id",
-            path=image,
-            hint="leave eval=coco out of the data file for VOC's format",
-        )
-    return int(numbers[-1])
-
-
-def _edges(found: Detections, size: tuple[int, int]) -> NDArray[np.float64]:
-    """Left, top, right and bottom [4, M] in pixels."""
-    box = found.boxes * np.asarray((*size, *size), np.float32)
-    centre, half = box[:, :2].astype(np.float64), box[:, 2:].astype(np.float64) / 2
-    return np.concatenate((centre - half, centre + half), axis=1).T
+def imagenet_lines(found: Detections, size: tuple[int, int], number: int) -> list[str]:
+    """``image class probability left top right bottom``; images and classes count from 1, pixels from 0."""
+    every = listed(found, size)
+    rows = zip(
+        every.label.tolist(), every.score.tolist(), plain_edges(every.edges, np.array(size)).tolist(), strict=True
+    )
+    return [
+        f"{number} {label + 1} {score:f} {left:f} {top:f} {right:f} {bottom:f}"
+        for label, score, (left, top, right, bottom) in rows
+    ]
 
 
 def _corners_and_sides(found: Detections, size: tuple[int, int]) -> NDArray[np.float64]:
     """Left, top, width and height [M, 4] in pixels."""
-    left, top, right, bottom = _edges(found, size)
+    left, top, right, bottom = pixel_edges(found.boxes, size).T
     return np.stack((left, top, right - left, bottom - top), axis=1)

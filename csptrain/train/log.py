@@ -6,14 +6,16 @@ import csv
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from csptrain.errors import DataError
 from csptrain.formats.files import write_atomically
 
-FIELDS = ("iteration", "loss", "avg_loss", "rate", "seconds", "data_wait", "images", "width", "height", "map")
+# What an evaluation adds to the iteration it follows: of a detector, of a classifier.
+MEASURES = ("map", "top1", "topk")
+FIELDS = ("iteration", "loss", "avg_loss", "rate", "seconds", "data_wait", "images", "width", "height", *MEASURES)
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,12 @@ class Record:
     height: int
     map: float | None = None
     heads: dict[int, dict[str, float]] = field(default_factory=dict)
+    top1: float | None = None
+    topk: float | None = None
+
+    def measured(self, columns: dict[str, float]) -> Record:
+        """The same with the figures of an evaluation, by their columns."""
+        return replace(self, map=columns.get("map"), top1=columns.get("top1"), topk=columns.get("topk"))
 
 
 def darknet_line(record: Record, hours_left: float) -> str:

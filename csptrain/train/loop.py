@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from csptrain.datasets.loader import Batch
 from csptrain.errors import CspError
-from csptrain.evaluate.map_result import MapResult
+from csptrain.evaluate.measured import Measured
+from csptrain.formats.checkpoint import save_state
 from csptrain.formats.weights import save_weights
 from csptrain.train import state
+from csptrain.train.guard import Guard
 from csptrain.train.log import Record, RunLog
 from csptrain.train.state import Progress
 from csptrain.train.step import Trainer
@@ -36,7 +38,7 @@ class Plan:
     save_last: int = SAVE_LAST
     map_every: int = 0
     map_from: int = 0
-    evaluate: Callable[[], MapResult] | None = None
+    evaluate: Callable[[], Measured] | None = None
 
     def file(self, word: str) -> Path:
         """``backup/<base>_<word>.weights``, Darknet's names."""
@@ -60,7 +62,7 @@ class Watcher:
     """Whoever wants to know: each is called from the loop, none may change it."""
 
     iteration: Callable[[Record, float], None]
-    evaluated: Callable[[int, MapResult, bool], None]
+    evaluated: Callable[[int, Measured, bool], None]
     warned: Callable[[str], None]
 
 
@@ -72,48 +74,43 @@ def darknet_interval(max_batches: int) -> int:
 def fit(
     trainer: Trainer, batches: Iterable[Batch], progress: Progress, plan: Plan, log: RunLog, watch: Watcher
 ) -> None:
-    """Train from ``progress`` to ``plan.stop`` iterations; raises CspError as `Trainer.step` and the loader do.
+    """Train from ``progress`` to ``plan.stop`` iterations; raises CspError as `Guard.step` and the loader do.
 
     A weights file or log that cannot be written on the way is a warning; for the last one, ``_final``, it is an error.
     """
     network = trainer.network
+    guard = Guard(trainer, state.capture(trainer, progress, plan.cfg), plan.backup, plan.file("last"))
     speed = _Speed()
     source = iter(batches)
     while progress.iteration < plan.stop:
         started = time.perf_counter()
         batch = next(source)
         waited = time.perf_counter() - started
-        result = trainer.step(batch.iteration, batch.images, batch.truth)
+        result = guard.step(batch, watch.warned)
         progress.iteration = batch.iteration
-        height, width = batch.images.shape[1:3]
-        record = Record(
-            iteration=batch.iteration,
-            loss=result.loss,
-            avg_loss=progress.add(result.loss),
-            rate=result.rate,
-            seconds=time.perf_counter() - started,
-            data_wait=waited,
-            images=batch.iteration * network.graph.net.effective_batch,
-            width=width,
-            height=height,
-            heads=result.heads,
-        )
+        seconds = time.perf_counter() - started
         note_bad(batch.bad, log, watch.warned)
-        if plan.evaluates_at(batch.iteration) and plan.evaluate is not None:
-            found = plan.evaluate()
-            best = found.map > progress.best_map
-            if best:
-                progress.best_map = found.map
-                _keep(trainer, plan, "best", watch)
-            record = replace(record, map=found.map)
-            watch.evaluated(batch.iteration, found, best)
-        try:
-            log.add(record)
-        except CspError as error:
-            watch.warned(f"{error}; the training goes on")
-        left = speed.seconds_left(record.seconds, plan.stop - batch.iteration)
-        watch.iteration(record, left / 3600)
-        _save(trainer, progress, plan, watch)
+        measured = _evaluate(trainer, progress, plan, watch)
+        if result is not None:
+            height, width = batch.images.shape[1:3]
+            record = Record(
+                iteration=batch.iteration,
+                loss=result.loss,
+                avg_loss=progress.add(result.loss),
+                rate=result.rate,
+                seconds=seconds,
+                data_wait=waited,
+                images=batch.iteration * network.graph.net.effective_batch,
+                width=width,
+                height=height,
+                heads=result.heads,
+            ).measured(measured)
+            try:
+                log.add(record)
+            except CspError as error:
+                watch.warned(f"{error}; the training goes on")
+            watch.iteration(record, speed.seconds_left(seconds, plan.stop - batch.iteration) / 3600)
+        _save(guard, progress, plan, watch)
     save_weights(network, plan.file("final"))
 
 
@@ -126,14 +123,31 @@ def note_bad(paths: Iterable[str], log: RunLog, warned: Callable[[str], None]) -
         warned(f"{error}; the training goes on")
 
 
-def _save(trainer: Trainer, progress: Progress, plan: Plan, watch: Watcher) -> None:
-    iteration = progress.iteration
+def _evaluate(trainer: Trainer, progress: Progress, plan: Plan, watch: Watcher) -> dict[str, float]:
+    """The columns of an evaluation where one is due; the best weights so far are kept."""
+    if not plan.evaluates_at(progress.iteration) or plan.evaluate is None:
+        return {}
+    found = plan.evaluate()
+    best = found.score > progress.best_map
+    if best:
+        progress.best_map = found.score
+        _keep(trainer, plan, "best", watch)
+    watch.evaluated(progress.iteration, found, best)
+    return found.columns()
+
+
+def _save(guard: Guard, progress: Progress, plan: Plan, watch: Watcher) -> None:
+    trainer, iteration = guard.trainer, progress.iteration
     if iteration % plan.save_every == 0:
         _keep(trainer, plan, str(iteration), watch)
     if iteration % plan.save_last == 0 or iteration == plan.stop:
         _keep(trainer, plan, "last", watch)
+        if trainer.ema is not None and trainer.ema.averages is not None:
+            with trainer.ema.in_place():
+                _keep(trainer, plan, "ema", watch)
+        guard.good = state.capture(trainer, progress, plan.cfg)
         try:
-            state.save(plan.state_file, trainer, progress, plan.cfg)
+            save_state(plan.state_file, guard.good)
         except CspError as error:
             watch.warned(f"{error}; the training goes on, the state before it stays")
 

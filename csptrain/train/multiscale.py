@@ -35,9 +35,36 @@ def size_at(graph: Graph, seed: int, iteration: int) -> tuple[int, int]:
     factor = 1 + draw[0] * (reach - 1)
     if draw[1] < 0.5:
         factor = 1 / factor
+    width, height = _scaled(graph, factor)
+    if factor < 1 and (width > net.width or height > net.height):
+        return net.width, net.height
+    return width, height
+
+
+def largest_size(graph: Graph) -> tuple[int, int]:
+    """The largest (width, height) that an iteration can have."""
+    reach = random_reach(graph)
+    return (graph.net.width, graph.net.height) if reach == 1 else _scaled(graph, reach)
+
+
+def batch_at(graph: Graph, seed: int, iteration: int) -> int:
+    """Images of an iteration: more than the cfg's at small sizes with ``dynamic_minibatch`` and `random`.
+
+    Source: Darknet's rule, from reading: a mini-batch has as many images as fit into the memory of the cfg's one at the
+    largest size, less a fifth, as long as that is more than the cfg's. `subdivisions` does not change.
+    """
+    net = graph.net
+    if not net.dynamic_minibatch or random_reach(graph) == 1:
+        return net.effective_batch
+    (width, height), (most_wide, most_high) = size_at(graph, seed, iteration), largest_size(graph)
+    fitting = net.mini_batch * most_wide * most_high // (width * height)
+    careful = int(fitting * 0.8)
+    return (careful if careful > net.mini_batch else fitting) * net.subdivisions
+
+
+def _scaled(graph: Graph, factor: float) -> tuple[int, int]:
+    net = graph.net
     width, height = (
         max(round(factor * side / net.resize_step + 1), 1) * net.resize_step for side in (net.width, net.height)
     )
-    if factor < 1 and (width > net.width or height > net.height):
-        return net.width, net.height
     return width, height

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from csptrain.datasets.augment import Augmentation
+from csptrain.datasets.classification import ClassAugmentation
+from csptrain.datasets.mixing import Mix
 from csptrain.graph import Graph
 
 MAP_EPOCHS = 4
@@ -20,8 +22,29 @@ def augmentation(graph: Graph) -> Augmentation:
         saturation=net.saturation,
         exposure=net.exposure,
         letter_box=bool(net.letter_box),
-        mosaic=bool(net.mosaic),
+        mix=Mix(net.mix),
+        mosaic_bound=bool(net.mosaic_bound),
+        blur=net.blur,
+        gaussian_noise=net.gaussian_noise,
         max_truths=head.max,
+    )
+
+
+def class_augmentation(graph: Graph) -> ClassAugmentation:
+    """The augmentation of [net] for a classifier; raises CfgError for a crop that cannot be drawn."""
+    net = graph.net
+    net.check_crops()
+    return ClassAugmentation(
+        crops=net.crops,
+        angle=net.angle,
+        aspect=net.aspect,
+        flip=bool(net.flip),
+        hue=net.hue,
+        saturation=net.saturation,
+        exposure=net.exposure,
+        mix=Mix(net.mix),
+        blur=net.blur,
+        label_smooth_eps=net.label_smooth_eps,
     )
 
 

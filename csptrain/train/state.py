@@ -1,4 +1,4 @@
-"""The record of a training between two iterations, kept in a file and taken back bit for bit."""
+"""The record of a training between two iterations, kept in memory or a file and taken back bit for bit."""
 
 from __future__ import annotations
 
@@ -34,16 +34,20 @@ def fingerprint(cfg: str) -> str:
     return hashlib.sha256(cfg.encode()).hexdigest()[:16]
 
 
-def save(path: Path, trainer: Trainer, progress: Progress, cfg: str) -> None:
-    """Write the full state: weights, rolling statistics, momentum buffers, counters, torch's random state."""
+def capture(trainer: Trainer, progress: Progress, cfg: str) -> State:
+    """A copy of the full state in main memory.
+
+    Weights, rolling statistics, what the optimizer keeps, averages, counters, the factor of the rate, and torch's
+    random state.
+    """
     tensors: dict[str, Tensor] = {"rng": torch.get_rng_state()}
     if trainer.device.type == "cuda":
         tensors["rng_cuda"] = torch.cuda.get_rng_state(trainer.device)
     for index, layer in enumerate(trainer.network.stored()):
-        tensors.update({f"layer.{index}.{stored.name}": stored.tensor for stored in layer})
-    for index, buffer in enumerate(trainer.optimizer.state()):
-        if buffer is not None:
-            tensors[f"momentum.{index}"] = buffer
+        tensors.update({f"layer.{index}.{stored.label}": stored.tensor for stored in layer})
+    tensors.update(trainer.optimizer.state())
+    if trainer.ema is not None:
+        tensors.update(trainer.ema.state())
     meta = {
         "cfg": fingerprint(cfg),
         "iteration": progress.iteration,
@@ -52,8 +56,33 @@ def save(path: Path, trainer: Trainer, progress: Progress, cfg: str) -> None:
         "seed": progress.seed,
         "seen": trainer.network.seen,
         "norms": [norm.batches for norm in trainer.network.batch_norms()],
+        "rate_factor": trainer.rate_factor,
     }
-    save_state(path, State(tensors, meta))
+    return State({name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}, meta)
+
+
+def put_back(trainer: Trainer, state: State) -> None:
+    """Give a trainer what ``capture`` took; raises KeyError, ValueError or RuntimeError where it does not fit."""
+    with torch.no_grad():
+        for index, layer in enumerate(trainer.network.stored()):
+            for stored in layer:
+                stored.tensor.copy_(state.tensors[f"layer.{index}.{stored.label}"])
+    trainer.optimizer.restore(state.tensors)
+    if trainer.ema is not None:
+        trainer.ema.restore(state.tensors)
+    for norm, batches in zip(trainer.network.batch_norms(), state.meta["norms"], strict=True):
+        norm.batches = int(batches)
+    trainer.network.seen = int(state.meta["seen"])
+    trainer.seed = int(state.meta["seed"])
+    trainer.rate_factor = float(state.meta.get("rate_factor", 1))
+    torch.set_rng_state(state.tensors["rng"])
+    if trainer.device.type == "cuda" and "rng_cuda" in state.tensors:
+        torch.cuda.set_rng_state(state.tensors["rng_cuda"], trainer.device)
+
+
+def save(path: Path, trainer: Trainer, progress: Progress, cfg: str) -> None:
+    """Write the full state; raises WeightsError when it cannot be written."""
+    save_state(path, capture(trainer, progress, cfg))
 
 
 def restore(path: Path, trainer: Trainer, cfg: str) -> Progress:
@@ -70,18 +99,7 @@ def restore(path: Path, trainer: Trainer, cfg: str) -> Progress:
             hint="give the same cfg and the same --size, --iterations as before",
         )
     try:
-        with torch.no_grad():
-            for index, layer in enumerate(trainer.network.stored()):
-                for stored in layer:
-                    stored.tensor.copy_(state.tensors[f"layer.{index}.{stored.name}"])
-        count = len(trainer.optimizer.state())
-        trainer.optimizer.restore([state.tensors.get(f"momentum.{index}") for index in range(count)])
-        for norm, batches in zip(trainer.network.batch_norms(), state.meta["norms"], strict=True):
-            norm.batches = int(batches)
-        trainer.network.seen = int(state.meta["seen"])
-        torch.set_rng_state(state.tensors["rng"])
-        if trainer.device.type == "cuda" and "rng_cuda" in state.tensors:
-            torch.cuda.set_rng_state(state.tensors["rng_cuda"], trainer.device)
+        put_back(trainer, state)
         return Progress(
             int(state.meta["iteration"]),
             float(state.meta["avg_loss"]),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from csptrain.errors import CspError
 from csptrain.losses.base import HeadLoss
-from csptrain.network import Network
-from csptrain.train.optim import DarknetSGD
+from csptrain.network import Network, NetworkLoss
+from csptrain.train import diagnosis
+from csptrain.train.adversarial import attack_rate, attacked
+from csptrain.train.diagnosis import NotFinite
+from csptrain.train.ema import Ema
+from csptrain.train.optim import make_optimizer
 from csptrain.train.schedule import rate
 
 
@@ -24,48 +29,104 @@ class StepResult:
 
 
 class Trainer:
-    """A network, its optimizer and where and how they compute."""
+    """A network, its optimizer and averages, and where and how they compute.
 
-    def __init__(self, network: Network, device: torch.device, amp: torch.dtype | None = None) -> None:
+    ``seed`` decides which images are attacked (``adversarial_lr``); ``rate_factor`` scales every learning rate.
+    """
+
+    def __init__(self, network: Network, device: torch.device, amp: torch.dtype | None = None, seed: int = 0) -> None:
         self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.device = device
         self.amp = amp
-        self.optimizer = DarknetSGD(network)
+        self.seed = seed
+        self.rate_factor = 1.0
+        self.optimizer = make_optimizer(network)
+        self.ema = Ema(network) if network.graph.net.ema_alpha else None
 
     def step(self, iteration: int, images: Tensor, truth: Tensor) -> StepResult:
         """Train on one full batch.
 
         Args:
             iteration: its number, from 1.
-            images: uint8 [batch, H, W, C] RGB.
-            truth: float32 [batch, T, 5].
+            images: uint8 [batch, H, W, C] RGB, cut into `subdivisions` mini-batches.
+            truth: float32 [batch, T, 5], or [batch, classes] for classifiers.
 
         Raises:
-            CspError: the loss is not finite; the weights are still those before the step.
+            NotFinite: the loss is not finite, the weights are still those before the step; or the updated weights are
+                not. What else belongs to the training has moved on in either case.
         """
-        net = self.network.graph.net
         self.network.train()
         total = torch.zeros((), device=self.device)
+        finite = torch.ones((), dtype=torch.bool, device=self.device)
         heads: dict[int, list[HeadLoss]] = {}
-        for first in range(0, net.effective_batch, net.mini_batch):
-            rows = slice(first, first + net.mini_batch)
-            x = images[rows].to(self.device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
-            self.network.seen += len(x)
-            with torch.autocast(self.device.type, self.amp or torch.bfloat16, enabled=self.amp is not None):
-                loss = self.network.loss(x, truth[rows].to(self.device, non_blocking=True), iteration)
-            (loss.surrogate / net.effective_batch).backward()
+        for x, target in self._mini_batches(iteration, images, truth):
+            loss = self._loss(x, target, iteration)
+            (loss.surrogate / len(images)).backward()
             total += loss.cost
+            finite &= loss.finite
             for index, head in loss.heads.items():
                 heads.setdefault(index, []).append(head)
-        value = total.item() / net.effective_batch
-        if not abs(value) < float("inf"):
-            raise CspError(
-                f"the loss of iteration {iteration} is {value}",
-                hint="lower learning_rate or lengthen burn_in; --resume goes on from the last state",
-            )
-        current = rate(net, iteration)
+        value, sound = torch.stack((total, finite.float())).tolist()
+        value /= len(images)
+        if not (sound and math.isfinite(value)):
+            where = self._first_bad(iteration, images, truth)
+            raise NotFinite(f"iteration {iteration} is not finite (loss {value:g}): {where}")
+        current = rate(self.network.graph.net, iteration) * self.rate_factor
         self.optimizer.step(iteration, current)
-        return StepResult(value, current, {index: _mean(losses) for index, losses in heads.items()})
+        if self.ema is not None:
+            self.ema.update(iteration)
+        healthy = self._healthy()
+        means = {index: _mean(losses) for index, losses in heads.items()}
+        # Read last: the device has by then been waited for.
+        if not healthy.item():
+            where = diagnosis.in_update(self.optimizer.tensors, self.network)
+            raise NotFinite(f"the update of iteration {iteration} is not finite (loss {value:g}): {where}")
+        return StepResult(value, current, means)
+
+    def _mini_batches(self, iteration: int, images: Tensor, truth: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Pixels float32 [n, C, H, W] in 0..1 and truths of each mini-batch, on the device; counts them as seen."""
+        net = self.network.graph.net
+        size = len(images) // net.subdivisions
+        for part in range(net.subdivisions):
+            rows = slice(part * size, (part + 1) * size)
+            x = images[rows].to(self.device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
+            target = truth[rows].to(self.device, non_blocking=True)
+            # As many as the cfg says, however many `dynamic_minibatch` gives: an iteration is one full batch.
+            self.network.seen += net.mini_batch
+            strength = attack_rate(net, self.seed, iteration, part)
+            if strength:
+                with self._autocast():
+                    x = attacked(self.network, x, target, strength)
+            yield x, target
+
+    def _loss(self, x: Tensor, target: Tensor, iteration: int, outputs: list[Tensor] | None = None) -> NetworkLoss:
+        with self._autocast():
+            loss: NetworkLoss = self.network.loss(x, target, iteration, outputs)
+        return loss
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self.amp or torch.bfloat16, enabled=self.amp is not None)
+
+    @torch.no_grad()
+    def _healthy(self) -> Tensor:
+        """A bool scalar: whether all that the weights file stores is finite (see `diagnosis`)."""
+        tensors = [stored.tensor for layer in self.network.stored() for stored in layer]
+        return torch.stack(torch._foreach_norm(tensors)).isfinite().all()
+
+    @torch.no_grad()
+    def _first_bad(self, iteration: int, images: Tensor, truth: Tensor) -> str:
+        """Where a batch leaves the finite numbers, by running it again."""
+        # The statistics have by now taken in what is wrong.
+        if found := diagnosis.in_stored(self.network, statistics=False):
+            return found
+        seen = self.network.seen
+        for x, target in self._mini_batches(iteration, images, truth):
+            outputs: list[Tensor] = []
+            found = diagnosis.in_outputs(self.network, self._loss(x, target, iteration, outputs), outputs)
+            if found:
+                break
+        self.network.seen = seen
+        return found or "nowhere when the batch was run once more"
 
 
 def _mean(losses: list[HeadLoss]) -> dict[str, float]:

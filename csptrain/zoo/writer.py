@@ -37,6 +37,7 @@ class CfgWriter:
         self.activation = activation
         self._blocks: list[_Block] = []
         self._channels = [channels]  # of the image, then of each layer
+        self._strides = [1.0]
         self._comments: list[str] = []
 
     def comment(self, text: str) -> None:
@@ -46,6 +47,10 @@ class CfgWriter:
     def channels(self, x: int) -> int:
         """The number of channels of a layer."""
         return self._channels[x + 1]
+
+    def stride(self, x: int) -> float:
+        """How many pixels of the image a layer's pixel stands for; past [avgpool] that of the map it averages."""
+        return self._strides[x + 1]
 
     def conv(
         self,
@@ -63,66 +68,99 @@ class CfgWriter:
         options = [("batch_normalize", 1)] if batch_normalize else []
         options += [("filters", filters), ("size", size), ("stride", stride), ("pad", 1)]
         options += [("groups", groups)] if groups > 1 else []
-        return self._add("convolutional", filters, *options, ("activation", activation or self.activation))
+        own = ("activation", activation or self.activation)
+        return self._add("convolutional", x, filters, *options, own, times=stride)
 
-    def maxpool(self, x: int, size: int = 2, stride: int = 2) -> int:
-        """[maxpool] of ``x``."""
+    def maxpool(self, x: int, size: int = 2, stride: int = 2, padding: int | None = None) -> int:
+        """[maxpool] of ``x``; None is Darknet's own padding, size - 1."""
         self._read(x)
-        return self._add("maxpool", self.channels(x), ("size", size), ("stride", stride))
+        options = [("size", size), ("stride", stride)]
+        options += [] if padding is None else [("padding", padding)]
+        return self._add("maxpool", x, self.channels(x), *options, times=stride)
+
+    def local_avgpool(self, x: int, size: int = 2, stride: int = 2) -> int:
+        """[local_avgpool] of ``x``: the mean of each window."""
+        self._read(x)
+        return self._add("local_avgpool", x, self.channels(x), ("size", size), ("stride", stride), times=stride)
 
     def maxout(self, x: int, out_channels: int) -> int:
         """The largest of every channels/out_channels channels of ``x``: [maxpool] along the depth."""
         if self.channels(x) % out_channels:
             raise ValueError(f"maxout of {self.channels(x)} channels to {out_channels}")
         self._read(x)
-        return self._add("maxpool", out_channels, ("maxpool_depth", 1), ("out_channels", out_channels))
+        return self._add("maxpool", x, out_channels, ("maxpool_depth", 1), ("out_channels", out_channels))
 
     def concat(self, *sources: int) -> int:
         """[route] that joins channels; of a single source, that source itself."""
         if len(sources) == 1:
             return sources[0]
         layers = ",".join(self._reference(source) for source in sources)
-        return self._add("route", sum(self.channels(source) for source in sources), ("layers", layers))
+        return self._add("route", sources[0], sum(self.channels(source) for source in sources), ("layers", layers))
 
     def part(self, x: int, group_id: int, groups: int = 2) -> int:
         """[route] to one of ``groups`` equal parts of the channels of ``x``."""
         options = (("layers", self._reference(x)), ("groups", groups), ("group_id", group_id))
-        return self._add("route", self.channels(x) // groups, *options)
+        return self._add("route", x, self.channels(x) // groups, *options)
 
     def shortcut(self, x: int, other: int, activation: str = "linear") -> int:
         """[shortcut]: ``x`` plus the first channels of ``other``."""
         self._read(x)
-        return self._add("shortcut", self.channels(x), ("from", self._reference(other)), ("activation", activation))
+        return self._add("shortcut", x, self.channels(x), ("from", self._reference(other)), ("activation", activation))
 
     def upsample(self, x: int, stride: int = 2) -> int:
         """[upsample] of ``x`` to the nearest pixel."""
         self._read(x)
-        return self._add("upsample", self.channels(x), ("stride", stride))
+        return self._add("upsample", x, self.channels(x), ("stride", stride), times=1 / stride)
+
+    def batchnorm(self, x: int) -> int:
+        """[batchnorm] of ``x``, for networks that normalize before they convolve."""
+        self._read(x)
+        return self._add("batchnorm", x, self.channels(x))
+
+    def activate(self, x: int, activation: str | None = None) -> int:
+        """[activation] of ``x``."""
+        self._read(x)
+        return self._add("activation", x, self.channels(x), ("activation", activation or self.activation))
+
+    def dropout(self, x: int, probability: str) -> int:
+        """[dropout] of ``x``."""
+        self._read(x)
+        return self._add("dropout", x, self.channels(x), ("probability", probability))
 
     def avgpool(self, x: int) -> int:
         """[avgpool]: the mean of each map of ``x``."""
         self._read(x)
-        return self._add("avgpool", self.channels(x))
+        return self._add("avgpool", x, self.channels(x))
 
     def scale_channels(self, scale: int, x: int) -> int:
         """[scale_channels]: ``x`` times one number per channel."""
         self._read(scale)
-        return self._add("scale_channels", self.channels(x), ("from", self._reference(x)))
+        return self._add("scale_channels", x, self.channels(x), ("from", self._reference(x)))
 
     def sam(self, attention: int, x: int) -> int:
         """[sam]: ``x`` times a map of its own shape."""
         self._read(attention)
-        return self._add("sam", self.channels(x), ("from", self._reference(x)))
+        return self._add("sam", x, self.channels(x), ("from", self._reference(x)))
 
     def softmax(self, x: int) -> int:
         """[softmax] over the channels of ``x``."""
         self._read(x)
-        return self._add("softmax", self.channels(x), ("groups", 1))
+        return self._add("softmax", x, self.channels(x), ("groups", 1))
 
     def yolo(self, x: int, *options: tuple[str, object]) -> int:
         """[yolo] of ``x``."""
         self._read(x)
-        return self._add("yolo", self.channels(x), *options)
+        return self._add("yolo", x, self.channels(x), *options)
+
+    def reorg(self, x: int, stride: int = 2) -> int:
+        """[reorg] of ``x``: cells of stride x stride pixels laid out as channels, in Darknet's own order."""
+        self._read(x)
+        return self._add("reorg", x, self.channels(x) * stride**2, ("stride", stride), times=stride)
+
+    def region(self, x: int, *options: tuple[str, object]) -> int:
+        """[region] of ``x``."""
+        self._read(x)
+        return self._add("region", x, self.channels(x), *options)
 
     def text(self, net: list[tuple[str, str]], header: list[str]) -> str:
         """The cfg: comments, [net], layers; one blank line between sections."""
@@ -138,7 +176,7 @@ class CfgWriter:
     def _read(self, x: int) -> None:
         """Make ``x`` the previous layer."""
         if x != self._last:
-            self._add("route", self.channels(x), ("layers", self._reference(x)))
+            self._add("route", x, self.channels(x), ("layers", self._reference(x)))
 
     def _reference(self, x: int) -> str:
         if not 0 <= x <= self._last:
@@ -149,9 +187,10 @@ class CfgWriter:
         self._blocks[x].marked = True
         return str(x)
 
-    def _add(self, kind: str, channels: int, *options: tuple[str, object]) -> int:
+    def _add(self, kind: str, x: int, channels: int, *options: tuple[str, object], times: float = 1) -> int:
         texts = [(key, str(value)) for key, value in options]
         self._blocks.append(_Block(kind, texts, self._comments))
         self._comments = []
         self._channels.append(channels)
+        self._strides.append(self.stride(x) * times)
         return self._last

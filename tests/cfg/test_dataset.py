@@ -120,3 +120,23 @@ def test_coco_data_is_darknets(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_does_not_import_torch() -> None:
     code = "import sys, csptrain.cfg.dataset; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
+
+
+def test_a_coco_json_gives_names_and_their_number(tmp_path: Path) -> None:
+    write(tmp_path, "instances_val.json", '{"categories": [{"id": 9, "name": "dog"}, {"id": 4, "name": "cat"}]}')
+    spec = read_dataset(write(tmp_path, "x.data", "valid=instances_val.json\nimages=pictures\n"))
+    assert (spec.classes, spec.names, spec.images) == (2, ("cat", "dog"), Path("pictures"))
+    spec = read_dataset(write(tmp_path, "x.yaml", f"path: {tmp_path}\nval: instances_val.json\nimages: val\n"))
+    assert (spec.names, spec.images) == (("cat", "dog"), tmp_path / "val")
+    with pytest.raises(DataError, match=r"x\.data:2: classes=3, but 2 categories are in the COCO json"):
+        read_dataset(write(tmp_path, "x.data", "valid=instances_val.json\nclasses=3\n"))
+
+
+def test_classes_without_names_are_numbered(tmp_path: Path) -> None:
+    plain = read_dataset(write(tmp_path, "x.data", "classes=2\n"))
+    assert plain.names == ("class0", "class1") and not plain.has_names
+    (tmp_path / "x.names").write_text("cat\ndog\nfish\n")
+    named = read_dataset(write(tmp_path, "x.data", f"classes=2\nlabels=x.labels\nnames={tmp_path}/x.names\n"))
+    assert named.names == ("cat", "dog") and named.has_names, "with labels=, the first names are those of the classes"
+    with pytest.raises(DataError, match="classes=2, but 3 names"):
+        read_dataset(write(tmp_path, "x.data", f"classes=2\nnames={tmp_path}/x.names\n"))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from csptrain import graph
 from csptrain.cfg import edit, text
 from csptrain.cfg.text import Section
 from csptrain.errors import CfgError
@@ -102,6 +105,64 @@ def test_classes_move_the_filters_before_every_head() -> None:
 def test_classes_without_a_convolution_before() -> None:
     with pytest.raises(CfgError, match=r"x\.cfg:4: no \[convolutional\] before \[yolo\]"):
         edit.set_classes(parse("[net]\n[route]\nlayers=0\n[yolo]\n"), 3)
+
+
+CLASSIFIER = """[net]
+width=224
+height=224
+min_crop=128
+max_crop=448
+[convolutional]
+filters=640
+[avgpool]
+{classes}
+[dropout]
+[softmax]
+[cost]
+"""
+
+
+@pytest.mark.parametrize(
+    ("classes", "key", "said"),
+    [
+        ("[conv]\nfilters=1000", "filters", "layer 2 [conv] filters=3"),
+        ("[connected]\noutput=1000", "output", "layer 2 [connected] output=3"),
+        ("[connected]", "output", "layer 2 [connected] output=3"),
+    ],
+)
+def test_classes_of_a_classifier(classes: str, key: str, said: str) -> None:
+    sections = parse(CLASSIFIER.format(classes=classes))
+    changed, told = edit.set_classes(sections, 3)
+    assert (value(changed[3], key), told) == ("3", [said])
+    assert (*changed[:3], *changed[4:]) == (*sections[:3], *sections[4:])
+    assert edit.set_classes(changed, 3) == (changed, [])
+
+
+def test_classes_of_every_classifier_that_is_shipped() -> None:
+    changed = 0
+    for path in sorted((Path(__file__).parents[2] / "cfg").glob("*.cfg")):
+        sections = text.read(path)
+        if not any(section.kind in edit.BOX_ENTRIES for section in sections):
+            plan = graph.plan(edit.set_classes(sections, 7)[0])
+            assert plan.nodes[-1].output.outputs == 7, path.name
+            changed += 1
+    assert changed > 1
+
+
+def test_classes_of_what_is_no_classifier() -> None:
+    sections = parse("[net]\n[convolutional]\nfilters=9\n[avgpool]\n")
+    assert edit.set_classes(sections, 3) == (sections, [])
+    with pytest.raises(CfgError, match=r"x\.cfg:3: \[route\] stands between the classes and their layer"):
+        edit.set_classes(parse("[net]\n[convolutional]\n[route]\nlayers=0\n[softmax]\n"), 3)
+    with pytest.raises(CfgError, match=r"no \[convolutional\] or \[connected\] gives the classes"):
+        edit.set_classes(parse("[net]\n[avgpool]\n[softmax]\n"), 3)
+
+
+def test_crops_keep_their_proportion_to_the_size() -> None:
+    sections, said = edit.set_size(parse(CLASSIFIER.format(classes="")), 64, 64)
+    assert [value(sections[0], key) for key in ("width", "min_crop", "max_crop")] == ["64", "37", "128"]
+    assert said == ["width=64 height=64", "min_crop=37", "max_crop=128"]
+    assert edit.set_size(sections, 64, 64)[1] == ["width=64 height=64"]
 
 
 def test_options_are_set_in_every_section_of_a_kind() -> None:

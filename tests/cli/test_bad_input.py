@@ -22,7 +22,6 @@ YOLO_LINE = tiny.cfg().splitlines().index("[yolo]") + 1
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, with all that a training needs."""
-    torch.set_num_threads(1)
     monkeypatch.chdir(tmp_path)
     tiny.write_set(tmp_path)
     (tmp_path / "tiny.cfg").write_text(tiny.cfg(max_batches=3))
@@ -120,7 +119,7 @@ CFG = {
     "no option": ("width=32", "width", "4: 'width' is not key=value"),
     "no size": ("width=32", "width=0", "4: width=0 in [net]"),
     "no length": ("max_batches=3", "max_batches=0", "1: has no max_batches= (give --iterations N)"),
-    "not computed": ("decay=", "adam=1\ndecay=", "9: adam=1 of [net] is not supported in training"),
+    "not computed": ("decay=", "contrastive=1\ndecay=", "9: contrastive=1 of [net] is not supported in training"),
     "no detector": ("[yolo]\nmask=0,1\nanchors=8,8, 16,16\nclasses=2\nnum=2\n", "[softmax]\n", ""),
 }
 

@@ -170,6 +170,8 @@ MISTAKES = [
             "step 5400 is not before max_batches=5000", "80 %", WARNING),
     Mistake("burn-in without end", "burn_in=100", "burn_in=6000", "burn_in=6000", "does not end before", "tenth",
             WARNING),
+    Mistake("more images where they are never smaller", "burn_in=100", "burn_in=100\ndynamic_minibatch=1",
+            "dynamic_minibatch=1", "without random= in the last head", "random=1", WARNING),
     Mistake("leaky before a head", FIRST_HEAD, FIRST_HEAD.replace("linear", "leaky"), "activation=leaky",
             "before a [yolo]", "activation=linear", WARNING, last=True),
     Mistake("masks exchanged", "mask=3,4,5", "mask=0,1,2", "mask=0,1,2", "stands in two masks", "one head", WARNING,

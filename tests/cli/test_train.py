@@ -7,18 +7,12 @@ from pathlib import Path
 
 import cv2
 import pytest
-import torch
 
 from csptrain.cfg import text
 from csptrain.cli.main import main
 from csptrain.formats.darknet import load
 from csptrain.train.log import read_results
 from tests import tiny
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 @pytest.fixture

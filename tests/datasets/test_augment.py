@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from csptrain.datasets.augment import Augmentation, Draw, apply, apply_crop, apply_exact, draw
 from csptrain.datasets.colour import Distortion, distort_pixels, distort_planes, sample_distortion
-from csptrain.datasets.geometry import Crop, crop_pixels, crop_truth, sample_crop
+from csptrain.datasets.geometry import Crop, crop_pixels, crop_truth, mean_colour, sample_crop
 
 SIZE, NET = (100, 60), (64, 32)
 
@@ -29,6 +31,12 @@ def test_mean_fills_what_is_outside() -> None:
     assert cropped.shape == (8, 12, 3)
     assert cropped[0, 0].tolist() == [60, 70, 80]
     assert cropped[3, 5].tolist() == [10, 20, 30]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_mean_colour_is_opencvs(channels: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (37, 21, channels), np.uint8)
+    np.testing.assert_allclose(mean_colour(image), cv2.mean(image)[:channels], rtol=1e-12)
 
 
 @pytest.mark.parametrize("crop", [Crop(500, 0, 5, 5), Crop(-500, -500, 5, 5), Crop(3, 2, 1, 1), Crop(-9, -9, 90, 90)])
@@ -91,6 +99,7 @@ def test_draws_are_aligned_whatever_the_settings() -> None:
 
     every = Augmentation(jitter=0.3, resize=1.5, flip=True, hue=0.1, saturation=1.5, exposure=1.5, letter_box=True)
     assert next_value(every) == next_value(Augmentation())
+    assert next_value(replace(every, blur=1, gaussian_noise=9)) == next_value(Augmentation())
 
 
 def test_one_channel_takes_the_exposure_only() -> None:

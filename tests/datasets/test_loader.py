@@ -14,9 +14,13 @@ from csptrain.datasets.augment import Augmentation
 from csptrain.datasets.detection import DetectionDataset
 from csptrain.datasets.lists import Samples, read_samples
 from csptrain.datasets.loader import Batch, BatchLoader, pad_truths
+from csptrain.datasets.mixing import Mix
+from csptrain.datasets.stream import Feed
 from csptrain.errors import DataError
 
-SETTINGS = Augmentation(jitter=0.3, flip=True, hue=0.1, saturation=1.5, exposure=1.5, mosaic=True)
+SETTINGS = Augmentation(
+    jitter=0.3, flip=True, hue=0.1, saturation=1.5, exposure=1.5, mix=Mix.MOSAIC, blur=5, gaussian_noise=9
+)
 
 
 def size_at(iteration: int) -> tuple[int, int]:
@@ -24,7 +28,7 @@ def size_at(iteration: int) -> tuple[int, int]:
 
 
 def batches(samples: Samples, start: int, stop: int, workers: int = 0, **options: int) -> list[Batch]:
-    dataset = DetectionDataset(samples, SETTINGS, batch=5, **options)
+    dataset = DetectionDataset(samples, SETTINGS, Feed(5, **options))
     return list(BatchLoader(dataset, start_iteration=start, stop_iteration=stop, size_at=size_at, workers=workers))
 
 
@@ -68,11 +72,11 @@ def test_decoded_images_are_held_within_the_limit(image_list: Path) -> None:
     (image_list.parent / "3.jpg").write_bytes(b"broken")
 
     def held(limit: int) -> DetectionDataset:
-        return DetectionDataset(samples, SETTINGS, batch=5, cache_bytes=limit)
+        return DetectionDataset(samples, SETTINGS, Feed(5, cache_bytes=limit))
 
-    assert len(held(6 * 3600)._cache) == 6
-    assert len(held(6 * 3600 - 1)._cache) == 0
-    assert len(pickle.loads(pickle.dumps(held(6 * 3600)))._cache) == 0
+    assert len(held(6 * 3600).stream.cache) == 6
+    assert len(held(6 * 3600 - 1).stream.cache) == 0
+    assert len(pickle.loads(pickle.dumps(held(6 * 3600))).stream.cache) == 0
 
 
 def test_global_random_state_and_threads_are_left_alone(image_list: Path) -> None:
@@ -87,8 +91,8 @@ def test_global_random_state_and_threads_are_left_alone(image_list: Path) -> Non
 
 
 def test_every_image_once_an_epoch(image_list: Path) -> None:
-    dataset = DetectionDataset(read_samples(image_list, 3), SETTINGS, batch=5)
-    order = [dataset.index_at(1 + number // 5, number % 5) for number in range(21)]
+    dataset = DetectionDataset(read_samples(image_list, 3), SETTINGS, Feed(5))
+    order = [dataset.stream.index_at(1 + number // 5, number % 5) for number in range(21)]
     epochs = [order[start : start + 7] for start in (0, 7, 14)]
     assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
     assert epochs[0] != epochs[1]
@@ -98,10 +102,10 @@ def test_a_corrupt_image_is_replaced_and_named(image_list: Path) -> None:
     bad = image_list.parent / "3.jpg"
     bad.write_bytes(bad.read_bytes()[:-20])
     samples = read_samples(image_list, 3)
-    dataset = DetectionDataset(samples, Augmentation(), batch=7)
+    dataset = DetectionDataset(samples, Augmentation(), Feed(7))
     found = next(iter(BatchLoader(dataset, start_iteration=1, stop_iteration=2, size_at=lambda _: (40, 30))))
     assert found.bad == (str(bad),)
-    place = next(slot for slot in range(7) if dataset.index_at(1, slot) == 3)
+    place = next(slot for slot in range(7) if dataset.stream.index_at(1, slot) == 3)
     assert int(found.truth[place, 0, 4]) == 4 % 3  # the next image took its place, with its own boxes
 
 
@@ -123,6 +127,6 @@ def test_truths_are_padded_and_limited(image_list: Path) -> None:
 
     (image_list.parent / "0.txt").write_text("0 .5 .5 .4 .4\n" * 9)
     samples = read_samples(image_list, 3)
-    dataset = DetectionDataset(samples, Augmentation(max_truths=4), batch=7)
+    dataset = DetectionDataset(samples, Augmentation(max_truths=4), Feed(7))
     found = next(iter(BatchLoader(dataset, start_iteration=1, stop_iteration=2, size_at=size_at)))
     assert found.truth.shape[1] == 4

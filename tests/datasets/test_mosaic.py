@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from csptrain.datasets.augment import Draw
 from csptrain.datasets.colour import Distortion
+from csptrain.datasets.degrade import Degradation
 from csptrain.datasets.geometry import Crop
-from csptrain.datasets.mosaic import Part, compose, sample_centre
+from csptrain.datasets.mosaic import Part, compose, place_part
 
 NET = (40, 40)
 PLAIN = Draw(Crop(0, 0, 40, 40), Distortion())
@@ -49,8 +51,34 @@ def test_margins_stay_out_of_sight() -> None:
     np.testing.assert_allclose(row, [0.75, 0.125, 0.25, 0.25, 0], atol=1e-6)
 
 
-def test_centre_range() -> None:
+@pytest.mark.parametrize(("bound", "right"), [(False, 0.625), (True, 0.5)])
+def test_a_box_that_leaves_its_image_ends_at_the_tile_when_bound(bound: bool, right: float) -> None:
+    # The label reaches a quarter of the image beyond it; the crop's space there is moved out of sight.
+    beyond = part(200, (0.9, 0.5, 0.7, 0.5, 0), Draw(Crop(0, 0, 80, 40), Distortion()))
+    others = [part(10, (0.5, 0.5, 0.1, 0.1, 1))] * 3
+    _, truth = compose([beyond, *others], NET, (20, 20), "mean", bound)
+    row = truth[truth[:, 4] == 0][0]
+    assert row[0] + row[2] / 2 == pytest.approx(right, abs=1e-6)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("number", range(4))
+def test_half_of_the_parts_are_moved_to_their_own_corner(number: int, flip: bool) -> None:
     rng = np.random.default_rng(0)
-    centres = np.array([sample_centre(rng, (100, 200)) for _ in range(300)])
-    assert (centres.min(0) >= (20, 40)).all() and (centres.max(0) <= (80, 160)).all()
-    assert np.ptp(centres, 0).min() > 50
+    drawn = Draw(Crop(-3, 4, 50, 30, flip), Distortion())
+    one = part(10, (0.5, 0.5, 0.1, 0.1, 0), drawn)
+    crops = [place_part(rng, one, number).drawn.crop for _ in range(200)]
+    moved = {crop for crop in crops if crop != drawn.crop}
+    assert 70 < sum(crop != drawn.crop for crop in crops) < 130
+    right = (number % 2 == 1) != flip
+    assert moved == {Crop(-10 if right else 0, 10 if number >= 2 else 0, 50, 30, flip)}
+
+
+def test_a_tile_is_blurred_with_what_lies_beyond_it() -> None:
+    striped = np.zeros((40, 40, 3), np.uint8)
+    striped[:, :20] = 200
+    soft = Part(striped, np.zeros((0, 5), np.float32), Draw(Crop(0, 0, 40, 40), Distortion(), Degradation(1)))
+    others = [part(10, (0.5, 0.5, 0.1, 0.1, 1))] * 3
+    pixels, _ = compose([soft, *others], NET, (20, 20), "mean")
+    # The tile shows the dark half, next to the bright one.
+    assert 60 < pixels[10, 0, 0] < 110 and pixels[10, 19, 0] == 0

@@ -11,7 +11,8 @@ import pytest
 
 from csptrain.errors import DataError
 from csptrain.evaluate.average_precision import average_precision
-from csptrain.evaluate.detection import DetectionEvaluator, box_iou
+from csptrain.evaluate.detection import DetectionEvaluator
+from csptrain.evaluate.matching import box_iou
 from tests.golden.boxes import printed_numbers
 from tests.golden.case import Case, Worst
 
@@ -128,3 +129,24 @@ def test_five_thousand_images() -> None:
     # Takes 1 s, the random data included; a loop over detections takes minutes.
     assert time.perf_counter() - start < 8
     assert result.detections_count == 500_000 and result.unique_truth_count == 35_000
+
+
+def test_a_detection_of_a_difficult_object_is_not_ranked() -> None:
+    found, prob = boxes_at(0.2, 0.5, 0.8), np.asarray([[0.9], [0.8], [0.7]])
+    evaluator = DetectionEvaluator(["only"])
+    evaluator.add("a", found, prob, truth_at(0.2, 0.8), truth_at(0.5))
+    result = evaluator.result()
+    assert result.map == 1.0 and result.detections_count == 2
+    assert (result.true_positives, result.false_positives) == (2, 1)  # Darknet counts it at the threshold
+    evaluator.add("b", boxes_at(0.5), prob[:1], truth_at())
+    assert evaluator.result().map < 1
+
+
+def test_curves_are_what_the_area_is_taken_of() -> None:
+    evaluator = DetectionEvaluator(["one", "none"])
+    prob = np.asarray([[0.9, 0], [0.8, 0], [0.7, 0]])
+    evaluator.add("a", boxes_at(0.2, 0.4, 0.6), prob, truth_at(0.2, 0.6, 0.9))
+    one, none = evaluator.curves()
+    assert one.recall.tolist() == [1 / 3, 2 / 3] and one.precision.tolist() == [1, 2 / 3]
+    assert len(none.recall) == len(none.precision) == 0
+    assert evaluator.result().classes[0].ap == pytest.approx(1 / 3 + 1 / 3 * 2 / 3)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from csptrain.network import Network
 from tests.golden_cases import recipe
 
 Array = npt.NDArray[Any]
 TINY = 1e-30
+_WORD = re.compile(r"[a-z_]+")
 
 
 @dataclass
@@ -22,6 +26,7 @@ class Case:
 
     folder: Path
     variant: str = "cudnn"
+    amend: Callable[[Network], None] | None = None  # changes a network before it runs
     golden: dict[str, Any] = field(init=False)
     arrays: dict[str, Array] = field(init=False)
 
@@ -76,12 +81,19 @@ class Case:
 
 
 class Worst:
-    """Collects errors divided by their tolerance; at most 1 is a pass, a NaN is infinitely wrong."""
+    """Collects errors divided by their tolerance; at most 1 is a pass, a NaN is infinitely wrong.
+
+    ``error`` and ``tolerance`` are those of the worst comparison, ``where`` says which it was; what must be equal has
+    the tolerance 0. ``parts`` holds the largest error of each kind of comparison, by the word ``where`` begins with.
+    """
 
     def __init__(self) -> None:
         self.ratio = 0.0
+        self.error = 0.0
+        self.tolerance = 0.0
         self.where = ""
         self.count = 0
+        self.parts: dict[str, float] = {}
 
     @property
     def passed(self) -> bool:
@@ -90,12 +102,17 @@ class Worst:
 
     def add(self, where: str, error: float, tolerance: float) -> None:
         """One comparison."""
-        self.count += 1
         ratio = float(error) / tolerance
-        if np.isnan(ratio):
-            ratio = float("inf")
-        if ratio > self.ratio or not self.where:
-            self.ratio, self.where = ratio, where
+        self._note(where, float("inf") if np.isnan(ratio) else ratio, float(error), tolerance)
+
+    def _note(self, where: str, ratio: float, error: float, tolerance: float) -> None:
+        self.count += 1
+        word = _WORD.match(where)
+        if tolerance and word:
+            self.parts[word[0]] = max(self.parts.get(word[0], 0.0), error)
+        # Of comparisons without any error the first that allows one stands for the case.
+        if ratio > self.ratio or not self.where or (ratio == self.ratio and tolerance > 0 == self.tolerance):
+            self.ratio, self.error, self.tolerance, self.where = ratio, error, tolerance, where
 
     def number(self, where: str, found: float, golden: float, tolerance: float, floor: float = 1e-6) -> None:
         """Compare a number, relative to the golden one."""
@@ -111,7 +128,7 @@ class Worst:
             self.add(f"{where} has {flat.size} values, not {golden['n']}", float("inf"), 1.0)
             return
         if golden["absmax"] < noise:
-            self.add(where, np.abs(flat).max(), noise)
+            self.add(where, np.abs(flat).max() / noise * tolerance, tolerance)
             return
         scale, norm = max(golden["absmax"], TINY), np.sqrt((flat * flat).sum())
         errors = [
@@ -124,18 +141,26 @@ class Worst:
     def array(self, where: str, found: Array, golden: Array, tolerance: float, scale: float | None = None) -> None:
         """Compare whole arrays, relative to the largest golden value unless ``scale`` is given."""
         unit = max(float(np.abs(golden).max(initial=0.0)), TINY) if scale is None else scale
-        self.close(where, found, golden, 0.0, tolerance * unit)
+        self._arrays(where, found, golden, 0.0, tolerance * unit, tolerance)
 
     def close(self, where: str, found: Array, golden: Array, relative: float, absolute: float) -> None:
         """Compare whole arrays value by value, each within ``absolute + relative * |golden|``."""
+        self._arrays(where, found, golden, relative, absolute, relative or absolute)
+
+    def _arrays(
+        self, where: str, found: Array, golden: Array, relative: float, absolute: float, tolerance: float
+    ) -> None:
         found, golden = np.asarray(found, np.float64).ravel(), np.asarray(golden, np.float64).ravel()
         if found.size != golden.size:
             self.add(f"{where} has {found.size} values, not {golden.size}", float("inf"), 1.0)
             return
         errors = np.abs(found - golden) / (absolute + relative * np.abs(golden))
-        self.add(where, np.max(errors, initial=0.0), 1.0)
+        self.add(where, np.max(errors, initial=0.0) * tolerance, tolerance)
 
     def equal(self, where: str, found: Any, golden: Any) -> None:
         """Compare exactly."""
         same = bool(found == golden)
-        self.add(where if same else f"{where}: {found} is not {golden}", 0.0 if same else float("inf"), 1.0)
+        if same:
+            self._note(where, 0.0, 0.0, 0.0)
+        else:
+            self._note(f"{where}: {found} is not {golden}", float("inf"), float("inf"), 0.0)

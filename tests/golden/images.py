@@ -1,4 +1,4 @@
-"""Cases without a network that end in pixels: image, augment."""
+"""Cases without a network that end in pixels: image, augment, classifier_image."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from csptrain.datasets.colour import Distortion
 from csptrain.datasets.geometry import Crop, crop_pixels, crop_truth
 from csptrain.datasets.image import letterbox, load_image, resize, to_planes
 from csptrain.datasets.lists import read_label
+from csptrain.datasets.rotated_crop import RotatedCrop, take_exact
+from csptrain.datasets.views import centre_crop, resize_shorter
 from tests.golden.case import Case, Worst
 
 PIXEL = 1e-6
@@ -43,3 +45,17 @@ def augment(case: Case, worst: Worst) -> None:
     truth = crop_truth(truth, (pixels.shape[1], pixels.shape[0]), net, crop)
     order = np.lexsort(truth.T[::-1])
     worst.array("truth", truth[order], np.asarray(case.golden["truth_sorted"]), PIXEL, 1.0)
+
+
+def classifier_image(case: Case, worst: Worst) -> None:
+    """What a classifier sees: the shorter side resized and the middle of it; a scaled and turned crop of training."""
+    planes = to_planes(load_image(case.image))
+    width, height = case.golden["net_wh"]
+    resized = resize_shorter(planes, max(width, height))
+    worst.equal("resized", list(resized.shape), case.golden["resized_chw"])
+    (centre,) = centre_crop(planes, (width, height))
+    worst.array("centre crop", centre, case.arrays["center_crop"], PIXEL, 1.0)
+    given = case.golden["rotate"]
+    crop = RotatedCrop(given["scale"], given["rad"], given["dx"], given["dy"], given["aspect"])
+    turned = take_exact(planes, crop, (given["w"], given["h"]))
+    worst.array("turned crop", turned, case.arrays["rotate_crop"], PIXEL, 1.0)

@@ -17,7 +17,8 @@ from csptrain.layers.convolutional import ConvolutionModule
 from csptrain.layers.softmax import CostLayer
 from csptrain.losses.classify import SECRET
 from csptrain.network import Network
-from csptrain.train.optim import DarknetSGD
+from csptrain.train.ema import Ema
+from csptrain.train.optim import make_optimizer
 from csptrain.train.schedule import rate, sequential_subdivisions
 from tests.golden.case import Case, Worst
 
@@ -36,6 +37,8 @@ def build(case: Case) -> Network:
         path = Path(folder) / "case.weights"
         path.write_bytes(case.weights())
         load_weights(network, path)
+    if case.amend is not None:
+        case.amend(network)
     return network
 
 
@@ -153,7 +156,8 @@ def train(case: Case, worst: Worst) -> None:
     network = build(case).train()
     net = network.graph.net
     network.graph.refuse_training()
-    optimizer = DarknetSGD(network)
+    optimizer = make_optimizer(network)
+    ema = Ema(network) if net.ema_alpha else None
     images, truth = torch.from_numpy(case.inputs()), _truth(case, network)
     start = network.seen // net.effective_batch
     losses, rates = case.value("loss"), case.value("lr_after")
@@ -171,8 +175,14 @@ def train(case: Case, worst: Worst) -> None:
         current = rate(net, iteration)
         worst.number(f"rate {iteration}", current, rates[number], RATE, 1e-12)
         optimizer.step(iteration, current)
+        if ema is not None:
+            ema.update(iteration)
         _compare_state(case, worst, network, iteration, number + 1)
     worst.equal("seen", network.seen, int(case.value("seen")))
+    if ema is not None:
+        with ema.in_place():
+            saved = torch.cat([stored.tensor.detach().flatten() for layer in network.stored() for stored in layer])
+        worst.summary("the averages' file", saved.numpy(), case.value("saved_ema_file")["floats"], WEIGHTS)
 
 
 def _compare_state(case: Case, worst: Worst, network: Network, iteration: int, number: int) -> None:

@@ -61,7 +61,7 @@ LAYERS = {
 
 
 def test_the_keys_of_net() -> None:
-    assert set(NET.split()) - set(keys(Net)) - set(INERT) - NOT_TRAINED == set()
+    assert set(NET.split()) - set(keys(Net)) - set(INERT) - set(NOT_TRAINED) == set()
 
 
 @pytest.mark.parametrize("kind", LAYERS)

@@ -128,3 +128,14 @@ def test_what_cannot_be_written_is_one_error_and_leaves_the_old_chart(tmp_path: 
     with pytest.raises(DataError, match="cannot be written"):
         draw_chart(rows([1.0]), tmp_path / "file" / "chart.png", 10)
     assert (tmp_path / "file").read_text() == "not a folder"
+
+
+def test_top_1_and_top_k_take_the_place_of_map() -> None:
+    made = rows([2.0] * 100)
+    for row in made[9::10]:
+        row.update(top1=0.5, topk=0.75)
+    image = render(made, 100)
+    column = (LEFT + RIGHT) // 2 + 20
+    height = BOTTOM - TOP
+    assert abs(painted(image, ORANGE, column).mean() - (BOTTOM - height * 0.5)) < 1.5
+    assert abs(painted(image, (92, 140, 70), column).mean() - (BOTTOM - height * 0.75)) < 1.5

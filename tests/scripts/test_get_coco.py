@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,17 +15,35 @@ import pytest
 pytestmark = pytest.mark.skipif(
     shutil.which("curl") is None or shutil.which("bash") is None, reason="needs bash and curl"
 )
-COUNTS = {"train2017": 3, "val2017": 2}
+COUNTS = {"train": 3, "val": 2}
 
 
 @pytest.fixture
 def archives(tmp_path: Path) -> Path:
-    """A folder with the three archives, as the authors' server has them."""
+    """A folder with the three archives of each year and their hashes, as the authors' server has them."""
     folder = tmp_path / "server"
     folder.mkdir()
-    with zipfile.ZipFile(folder / "annotations_trainval2017.zip", "w") as annotations:
-        for part, count in COUNTS.items():
-            names = [f"{number:012}.jpg" for number in range(count)]
+    for year, pattern in (("2017", "{number:012}.jpg"), ("2014", "COCO_{part}_{number:012}.jpg")):
+        write_archives(folder, year, pattern)
+    write_hashes(folder)
+    (folder / "5k.part").write_text("/images/val2014/COCO_val2014_000000000001.jpg\r\n")
+    (folder / "trainvalno5k.part").write_text(
+        "/images/val2014/COCO_val2014_000000000000.jpg\n"
+        + "".join(f"/images/train2014/COCO_train2014_{number:012}.jpg\n" for number in range(3))
+    )
+    return folder
+
+
+def write_hashes(folder: Path) -> None:
+    lines = [f"{hashlib.md5(file.read_bytes()).hexdigest()}  {file.name}\n" for file in sorted(folder.glob("*.zip"))]
+    (folder / "md5").write_text("".join(lines))
+
+
+def write_archives(folder: Path, year: str, pattern: str) -> None:
+    with zipfile.ZipFile(folder / f"annotations_trainval{year}.zip", "w") as annotations:
+        for split, count in COUNTS.items():
+            part = f"{split}{year}"
+            names = [pattern.format(part=part, number=number) for number in range(count)]
             with zipfile.ZipFile(folder / f"{part}.zip", "w") as images:
                 for name in names:
                     images.writestr(f"{part}/{name}", b"picture" * 100)
@@ -36,19 +55,23 @@ def archives(tmp_path: Path) -> Path:
                 "annotations": [{"image_id": 0, "category_id": 1, "bbox": [0, 0, 5, 5], "iscrowd": 0}],
             }
             annotations.writestr(f"annotations/instances_{part}.json", json.dumps(instances))
-    return folder
 
 
-def get_coco(repository: Path, archives: Path, into: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+def get_coco(
+    repository: Path, archives: Path, into: Path, *flags: str, **extra: str
+) -> subprocess.CompletedProcess[str]:
     server = archives.as_uri()
     settings = {
         "COCO_IMAGES_AT": server,
         "COCO_ANNOTATIONS_AT": server,
-        "COCO_TRAIN_COUNT": str(COUNTS["train2017"]),
-        "COCO_VAL_COUNT": str(COUNTS["val2017"]),
+        "COCO_LISTS_AT": server,
+        "COCO_HASHES": str(archives / "md5"),
+        "COCO_TRAIN_COUNT": str(COUNTS["train"]),
+        "COCO_VAL_COUNT": str(COUNTS["val"]),
+        "COCO_5K_COUNT": "1",
     }
     return subprocess.run(
-        ["bash", str(repository / "scripts/get_coco.sh"), str(into)],
+        ["bash", str(repository / "scripts/get_coco.sh"), *flags, str(into)],
         env={**os.environ, **settings, **extra},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -108,6 +131,10 @@ def test_a_damaged_archive_leaves_no_images(repository: Path, archives: Path, tm
     (archives / "train2017.zip").write_bytes(damaged)
     done = get_coco(repository, archives, tmp_path / "coco")
     assert done.returncode == 1
+    assert "train2017.zip is damaged (MD5 " in done.stderr
+    write_hashes(archives)  # without the hash its own checksum tells
+    done = get_coco(repository, archives, tmp_path / "other")
+    assert done.returncode == 1
     assert "BadZipFile: Bad CRC-32" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "coco/images/train2017").exists()
@@ -128,3 +155,46 @@ def test_too_little_disk_is_said_before_fetching(
     assert done.returncode == 1
     assert "42 GB of free disk are needed" in done.stderr
     assert not list((tmp_path / "coco").glob("train2017*"))
+
+
+def test_what_is_there_is_linked(repository: Path, archives: Path, tmp_path: Path) -> None:
+    coco, elsewhere = tmp_path / "coco", tmp_path / "elsewhere"
+    for folder, zips in ((coco, ["train2017.zip"]), (elsewhere, ["val2017.zip", "annotations_trainval2017.zip"])):
+        for name in zips:
+            zipfile.ZipFile(archives / name).extractall(folder)
+    done = get_coco(repository, archives, coco, "--from", str(elsewhere), COCO_IMAGES_AT="file:///nowhere")
+    assert done.returncode == 0, done.stderr
+    assert os.readlink(coco / "images/train2017") == "../train2017"
+    assert os.readlink(coco / "images/val2017") == str(elsewhere / "val2017")
+    assert (coco / "annotations/instances_val2017.json").is_symlink()
+    assert len((coco / "train2017.txt").read_text().splitlines()) == 3
+
+
+def test_a_folder_with_another_number_of_images_is_not_linked(repository: Path, archives: Path, tmp_path: Path) -> None:
+    (tmp_path / "coco/val2017").mkdir(parents=True)
+    done = get_coco(repository, archives, tmp_path / "coco")
+    assert done.returncode == 1
+    assert "val2017 holds 0 images, expected 2" in done.stderr
+
+
+def test_the_lists_of_the_papers(repository: Path, archives: Path, tmp_path: Path) -> None:
+    coco = tmp_path / "coco"
+    done = get_coco(repository, archives, coco, "--paper")
+    assert done.returncode == 0, done.stderr
+    assert (coco / "5k.txt").read_text() == "images/val2014/COCO_val2014_000000000001.jpg\n"
+    assert (coco / "trainvalno5k.txt").read_text().splitlines()[1] == "images/train2014/COCO_train2014_000000000000.jpg"
+    assert (coco / "labels/val2014/COCO_val2014_000000000000.txt").exists()
+    assert not list(coco.glob("*.part*"))
+    shutil.rmtree(archives)
+    assert get_coco(repository, archives, coco, "--paper").returncode == 0
+
+
+def test_a_list_that_names_other_images_is_refused(repository: Path, archives: Path, tmp_path: Path) -> None:
+    (archives / "5k.part").write_text("/images/val2014/COCO_val2014_000000000009.jpg\n")
+    done = get_coco(repository, archives, tmp_path / "coco", "--paper")
+    assert done.returncode == 1
+    assert "5k.part.txt names images/val2014/COCO_val2014_000000000009.jpg, which is not among" in done.stderr
+    (tmp_path / "coco/5k.part.txt").write_text("/images/val2014/COCO_val2014_000000000000.jpg\n")
+    done = get_coco(repository, archives, tmp_path / "coco", "--paper")
+    assert done.returncode == 1
+    assert "is in both lists" in done.stderr

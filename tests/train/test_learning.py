@@ -45,8 +45,10 @@ def yolo(loss: str, normalizer: float) -> str:
 
 CFGS = {
     "mse": yolo("mse", 0.75),
-    "giou": yolo("giou", 0.5),
+    "giou": yolo("giou", 0.25),
     "ciou": yolo("ciou", 0.07),
+    "adam and averages": yolo("ciou", 0.07).replace("burn_in", "adam=1\nema_alpha=.9\nburn_in"),
+    "attacked images": yolo("ciou", 0.07).replace("burn_in", "adversarial_lr=.05\nburn_in"),
     "region": yolo("mse", 1).partition("[yolo]")[0].replace("learning_rate=0.01", "learning_rate=0.001") + REGION,
 }
 

@@ -13,6 +13,7 @@ from csptrain import graph
 from csptrain.datasets.loader import Batch
 from csptrain.errors import WeightsError
 from csptrain.evaluate.map_result import ClassResult, MapResult
+from csptrain.evaluate.measured import Measured
 from csptrain.formats.darknet import load
 from csptrain.network import Network
 from csptrain.train import loop
@@ -33,8 +34,8 @@ class Watched(list[str]):
         assert hours_left >= 0
         self.append(f"iteration {record.iteration}")
 
-    def evaluated(self, iteration: int, result: MapResult, best: bool) -> None:
-        self.append(f"map {result.map:.2f} at {iteration}{' best' if best else ''}")
+    def evaluated(self, iteration: int, result: Measured, best: bool) -> None:
+        self.append(f"map {result.score:.2f} at {iteration}{' best' if best else ''}")
 
 
 def batches(count: int, bad: tuple[str, ...] = ()) -> Iterator[Batch]:

@@ -1,4 +1,4 @@
-"""Darknet's SGD against torch's, and the rules that single layers set."""
+"""Darknet's SGD and Adam against torch's, and the rules that single layers set."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from csptrain.network import Network
-from csptrain.train.optim import DarknetSGD
+from csptrain.train.optim import Adam, DarknetSGD, make_optimizer
 from tests.plans import built, random_images
 
 CONV = "[convolutional]\nfilters=4\nactivation=linear\nbatch_normalize=1\n"
@@ -112,9 +112,80 @@ def test_buffers_go_back_where_they_came_from() -> None:
     backward(first)
     optimizers[0].step(1, 0.1)
     optimizers[1].restore(optimizers[0].state())
-    for a, b in zip(optimizers[0].state(), optimizers[1].state(), strict=True):
-        assert a is not None and b is not None and torch.equal(a, b) and a is not b
-    with pytest.raises(ValueError, match="4 buffers for 5 tensors"):
-        optimizers[1].restore(optimizers[0].state()[:-1])
-    with pytest.raises(ValueError, match="a buffer of"):
-        optimizers[1].restore(optimizers[0].state()[::-1])
+    given, taken = (optimizer.state() for optimizer in optimizers)
+    assert list(given) == list(taken) == [f"momentum.{index}" for index in range(5)]
+    assert all(torch.equal(given[name], taken[name]) and given[name] is not taken[name] for name in given)
+    optimizers[1].restore({})
+    assert optimizers[1].state() == {}, "a buffer that is not there is none"
+    with pytest.raises(ValueError, match=r"no tensor for momentum\.5 among 5"):
+        optimizers[1].restore({"momentum.5": given["momentum.0"]})
+    with pytest.raises(ValueError, match=r"momentum\.0 of \(4, 3, 1, 1\) for \(4,\)"):
+        optimizers[1].restore({**given, "momentum.0": given["momentum.2"]})
+
+
+ADAM = "batch=4\nsubdivisions=2\nmomentum=.8\ndecay=.01\nadam=1\nB1=.8\nB2=.99\neps=1e-4\n"
+
+
+def test_adam_is_torchs_on_the_sum_of_the_batch_with_decay_everywhere() -> None:
+    ours, theirs = (built(CONV + LAST, net=ADAM) for _ in range(2))
+    optimizer = make_optimizer(ours)
+    assert isinstance(optimizer, Adam)
+    tensors = list(theirs.parameters())
+    reference = torch.optim.Adam(tensors, lr=0.05, betas=(0.8, 0.99), eps=1e-4, weight_decay=4 * 0.01)
+    for iteration in range(1, 6):
+        backward(ours)
+        optimizer.step(iteration, 0.05)
+        assert all(float(tensor.grad.abs().max()) == 0 for tensor in ours.parameters()), "the buffers are emptied"
+        reference.zero_grad()
+        backward(theirs)
+        for tensor in tensors:
+            tensor.grad *= 4
+        reference.step()
+    for name, tensor in parameters(theirs).items():
+        torch.testing.assert_close(parameters(ours)[name], tensor, rtol=1e-5, atol=1e-6)
+
+
+def test_adam_corrects_by_the_number_of_the_iteration() -> None:
+    network = built(LAST, net=ADAM + "learning_rate=1\n")
+    before = parameters(network)["0.biases"]
+    for tensor in network.parameters():
+        tensor.grad = torch.ones_like(tensor)
+    make_optimizer(network).step(1000, 0.1)
+    # 1 - B1 of the gradient over the root of 1 - B2 of its square, both hardly corrected any more.
+    torch.testing.assert_close(parameters(network)["0.biases"], before - 0.1 * 0.2 / 0.1, rtol=1e-2, atol=1e-3)
+
+
+def test_a_layer_that_waits_collects_for_adam_too() -> None:
+    network = built(CONV + LAST + "dont_update=3\n", net=ADAM)
+    optimizer = make_optimizer(network)
+    before = parameters(network)
+    for iteration in (3, 4):
+        backward(network)
+        optimizer.step(iteration, 0.1)
+        moved = {name for name in changed(before, network) if name.startswith("1.")}
+        assert moved == (set() if iteration == 3 else {"1.weights", "1.biases"})
+
+
+def test_mixing_weights_keep_their_own_rule_under_adam() -> None:
+    text = f"{LAST}{LAST}[shortcut]\nfrom=0\nweights_type=per_feature\nweights_normalization=relu\n"
+    network = built(text, net="batch=4\nmomentum=0\ndecay=.5\nadam=1\n")
+    (stored,) = network.stored()[2]
+    stored.tensor.grad = torch.tensor([100.0, -0.01])
+    make_optimizer(network).step(1, 0.1)
+    torch.testing.assert_close(stored.tensor.detach(), torch.tensor([1 - 0.1 / 4, 1 + 0.001]))
+
+
+def test_moments_go_back_where_they_came_from() -> None:
+    first, second = (built(CONV + LAST, net=ADAM) for _ in range(2))
+    optimizers = [make_optimizer(network) for network in (first, second)]
+    backward(first)
+    optimizers[0].step(1, 0.1)
+    second.load_state_dict(first.state_dict())
+    optimizers[1].restore(optimizers[0].state())
+    for network, optimizer in zip((first, second), optimizers, strict=True):
+        backward(network)
+        optimizer.step(2, 0.1)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    state = optimizers[0].state()
+    with pytest.raises(KeyError, match=r"square\.4"):
+        optimizers[1].restore({name: tensor for name, tensor in state.items() if name != "square.4"})

@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from csptrain import graph
+from csptrain.datasets.mixing import Mix
+from csptrain.errors import CfgError
 from csptrain.graph import Graph
 from csptrain.train import precision
 from csptrain.train.multiscale import PERIOD, random_reach, size_at
-from csptrain.train.settings import augmentation, map_interval
-from tests import tiny
+from csptrain.train.settings import augmentation, class_augmentation, map_interval
+from tests import tiny, tiny_classes
 
 
 def load(folder: Path, cfg: str) -> Graph:
@@ -22,9 +24,33 @@ def load(folder: Path, cfg: str) -> Graph:
 
 def test_augmentation_is_net_and_the_last_head(tmp_path: Path) -> None:
     net = "hue=.1\nsaturation=1.5\nexposure=1.4\nmosaic=1\nletter_box=1\nflip=0\n"
+    net += "mosaic_bound=1\nblur=3\ngaussian_noise=7\n"
     found = augmentation(load(tmp_path, tiny.cfg(net=net, yolo="jitter=.3\nresize=1.5\nmax=50\n")))
     assert (found.hue, found.saturation, found.exposure, found.flip) == (0.1, 1.5, 1.4, False)
-    assert (found.jitter, found.resize, found.mosaic, found.letter_box, found.max_truths) == (0.3, 1.5, True, True, 50)
+    assert (found.jitter, found.resize, found.letter_box, found.max_truths) == (0.3, 1.5, True, 50)
+    assert (found.mix, found.mosaic_bound, found.blur, found.gaussian_noise) == (Mix.MOSAIC, True, 3, 7)
+
+
+def test_augmentation_of_a_classifier(tmp_path: Path) -> None:
+    net = "label_smooth_eps=.1\ncutmix=1\nmosaic=1\nblur=5\nflip=0\n"
+    found = class_augmentation(load(tmp_path, tiny_classes.cfg(net=net)))
+    assert (found.crops, found.angle, found.aspect, found.flip) == ((24, 32), 7, 0.75, False)
+    assert (found.hue, found.saturation, found.exposure) == (0.02, 0.75, 0.75)
+    assert (found.mix, found.blur, found.label_smooth_eps) == (Mix.CUTMIX_OR_MOSAIC, 5, 0.1)
+    with pytest.raises(CfgError, match="aspect=-1"):
+        class_augmentation(load(tmp_path, tiny_classes.cfg().replace("aspect=.75", "aspect=-1")))
+
+
+@pytest.mark.parametrize(("name", "iterations"), [("csppeleenet", 1600000), ("csresnext50", 800000)])
+def test_the_papers_settings_of_imagenet(name: str, iterations: int) -> None:
+    net = graph.load(Path(__file__).parents[2] / f"cfg/{name}.cfg").net
+    assert (net.effective_batch, net.max_batches) == (128, iterations)
+    assert (net.learning_rate, net.policy, net.power, net.momentum, net.decay) == (0.1, "poly", 4, 0.9, 0.0005)
+
+
+def test_mixup_of_two_images(tmp_path: Path) -> None:
+    assert augmentation(load(tmp_path, tiny.cfg(net="mixup=1\n"))).mix is Mix.MIXUP
+    assert augmentation(load(tmp_path, tiny.cfg())).mix is Mix.NONE
 
 
 def test_evaluation_follows_darknets_rule_and_at_least_ten_times_a_run(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from csptrain import graph
 from csptrain.errors import WeightsError
+from csptrain.formats.checkpoint import State
 from csptrain.network import Network
 from csptrain.train import state
 from csptrain.train.state import Progress, fingerprint
@@ -41,6 +42,20 @@ def test_a_restored_trainer_goes_on_bit_for_bit(tmp_path: Path) -> None:
     assert first.network.seen == second.network.seen == 20
     for a, b in zip(first.network.stored(), second.network.stored(), strict=True):
         assert all(torch.equal(x.tensor, y.tensor) for x, y in zip(a, b, strict=True))
+
+
+def test_a_layer_made_of_others_keeps_all_their_tensors(tmp_path: Path) -> None:
+    one = trainer(tmp_path, tiny.cfg(middle="[crnn]\noutput=8\nhidden=4\nsize=3\npad=1\nbatch_normalize=1\n"), 1)
+    kept = state.capture(one, Progress(3), "").tensors
+    names = [name for name in kept if name.startswith("layer.")]
+    assert len(names) == sum(len(layer) for layer in one.network.stored())
+    before = [stored.tensor.detach().clone() for layer in one.network.stored() for stored in layer]
+    one.step(1, images(1), TRUTH)
+    state.put_back(one, state.capture(one, Progress(1), ""))
+    one.step(2, images(2), TRUTH)
+    state.put_back(one, State(kept, state.capture(one, Progress(3), "").meta))
+    after = [stored.tensor for layer in one.network.stored() for stored in layer]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 def test_the_running_average_is_darknets() -> None:

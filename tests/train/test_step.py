@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from csptrain import graph
-from csptrain.errors import CspError
 from csptrain.network import Network
+from csptrain.train.diagnosis import NotFinite
 from csptrain.train.step import Trainer
 from tests import tiny
 
@@ -71,7 +71,7 @@ def test_a_loss_that_is_no_number_stops_and_leaves_the_weights(tmp_path: Path) -
     with torch.no_grad():
         trained.network.stored()[2][0].tensor[0] = float("nan")
     before = weights(trained)
-    with pytest.raises(CspError, match=r"the loss of iteration 2 is nan \(lower learning_rate"):
+    with pytest.raises(NotFinite, match=r"iteration 2 is not finite \(loss nan\): first in the biases of layer 2 "):
         trained.step(2, images(), TRUTH)
     names = [stored.name for layer in trained.network.stored() for stored in layer]
     for name, a, b in zip(names, before, weights(trained), strict=True):

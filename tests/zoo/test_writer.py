@@ -53,9 +53,13 @@ def test_channels_and_shapes_agree_with_the_plan() -> None:
     x = cfg.sam(gate, small)
     scale = cfg.conv(cfg.avgpool(x), cfg.channels(x), activation="logistic")
     x = cfg.scale_channels(scale, x)
-    last = cfg.softmax(cfg.conv(cfg.avgpool(x), 5))
+    x = cfg.dropout(cfg.local_avgpool(cfg.activate(cfg.batchnorm(x))), ".2")
+    flat = cfg.avgpool(x)
+    last = cfg.softmax(cfg.conv(flat, 5))
     graph = plan(text.parse(cfg.text(NET, [])))
     assert [node.output.c for node in graph.nodes] == [cfg.channels(x) for x in range(last + 1)]
+    maps = [(index, node.output.w) for index, node in enumerate(graph.nodes[:flat]) if node.output.w > 1]
+    assert {width * cfg.stride(index) for index, width in maps} == {32}
     assert graph.findings == ()
 
 

@@ -1,0 +1,53 @@
+"""``csptrain cfg new``: a network of one's own from a backbone, its form and a head, as cfg text."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from csptrain.cfg.edit import parse_size
+from csptrain.cli.arguments import Arguments
+from csptrain.errors import CfgError
+
+
+def arguments() -> Arguments:
+    """The command line of the verb."""
+    parser = Arguments(
+        "cfg new",
+        "Compose a cfg from a backbone, its cross-stage partial form and what stands on it, with the CSPNet paper's "
+        "training settings. A word that is not known is answered with all that are.",
+    )
+    parser.option("backbone", str, None, "the backbone, as csppeleenet or cspdarknet53", metavar="NAME")
+    parser.option("head", str, "classifier", "what stands on it, as efm (default: classifier)", metavar="NAME")
+    parser.option("gamma", float, None, "fraction of a stage's channels that goes around its blocks")
+    parser.option("fusion", str, None, "transition before the join, after it or at both: last, first, both")
+    parser.option("split", str, None, "each part made by a convolution, or channels as they are: conv, route")
+    parser.flag("se", "squeeze-and-excitation on the new channels of dense layers")
+    parser.option("activation", str, None, "activation of all convolutions that have one (default: the backbone's)")
+    parser.option("attention", str, None, "attention before each prediction of boxes: none, sam")
+    parser.option("loss", str, None, "loss of boxes: mse, giou")
+    parser.option("size", parse_size, None, "input size (default: the classifier's own, 416)", metavar="N[xM]")
+    parser.option("classes", int, None, "number of classes (default: 1000, or 80 of boxes)")
+    parser.option("o", Path, None, "file to write to (default: print it)", metavar="FILE")
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    """Compose, say what it costs, and write or print; raises CfgError."""
+    from csptrain.formats.files import write_atomically
+    from csptrain.zoo.composer import Choice, compose
+
+    parser = arguments()
+    options = vars(parser.parse(argv))
+    file = options.pop("o")
+    if options["backbone"] is None:
+        raise parser.error("say which backbone: --backbone NAME")
+    name, content = compose(Choice(squeeze=options.pop("se"), **options))
+    if file is None:
+        print(content, end="")
+        return 0
+    write_atomically(file, [content.encode()], CfgError)
+    figures = content.splitlines()[2].removeprefix("# ")
+    print(f"{name}: {figures}", file=sys.stderr)
+    print(f"wrote {file}")
+    return 0

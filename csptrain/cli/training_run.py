@@ -1,0 +1,235 @@
+"""What ``detector train`` and ``classifier train`` share: a network made ready for its data, and the run to the end."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from csptrain.cfg.dataset import DataSpec
+from csptrain.cfg.edit import parse_size
+from csptrain.cli.arguments import Arguments
+from csptrain.cli.session import Files, Overrides, load_graph, pick_device
+from csptrain.cli.trained import natural, positive
+from csptrain.errors import CspError
+
+if TYPE_CHECKING:
+    import torch
+
+    from csptrain.datasets.loader import TrainingSet
+    from csptrain.datasets.stream import Feed
+    from csptrain.evaluate.measured import Measured
+    from csptrain.graph import Graph
+    from csptrain.network import Network
+    from csptrain.train.loop import Plan
+    from csptrain.train.state import Progress
+    from csptrain.train.step import Trainer
+
+CACHE_BYTES = 1 << 30
+
+
+def declare_training(parser: Arguments) -> None:
+    """Add the positional words and the options of every training."""
+    parser.positional("files", "[data] cfg [weights]", many=True)
+    parser.option("size", parse_size, None, "input size instead of the cfg's, 416 or 512x288", metavar="N[xM]")
+    parser.option(
+        "iterations", positive, None, "length of the run; max_batches, steps and burn_in move with it", metavar="N"
+    )
+    parser.option("seed", natural, 0, "start of all random numbers (default 0)", metavar="N")
+    parser.option("device", str, None, "cpu, cuda, cuda:1 (default: cuda if there is one)")
+    parser.option(
+        "workers", natural, None, "processes that prepare images (default: by the number of cores)", metavar="N"
+    )
+    parser.option("amp", str, "auto", "bf16 arithmetic: on, off, auto (default)", choices=("auto", "on", "off"))
+    parser.option("backup", Path, None, "folder for weights, state, chart and results instead of the data file's")
+    parser.option("save_every", positive, None, "iterations between two numbered weights files", metavar="N")
+    parser.option(
+        "save_last", positive, None, "iterations between two saves of _last.weights and the state (100)", metavar="N"
+    )
+    parser.option("json_log", Path, None, "file for one JSON object an iteration", metavar="FILE")
+    parser.option("gpus", str, None, "Darknet's list of GPUs; the first is used", metavar="0,1")
+    parser.option("mjpeg_port", int, None, "Darknet's chart server; the chart is a file here")
+    parser.flag("clear", "start counting images from 0 although the weights have seen some")
+    parser.flag("resume", "go on from the full state in the backup folder")
+    parser.flag("partial", "accept start weights that end early or go on after the last layer")
+    parser.flag("lenient", "read the cfg as Darknet does; mistakes become warnings")
+    parser.flag("dont_show", "accepted; nothing is ever shown in a window")
+    parser.flag("show_imgs", "write the samples of the first iterations, as they are trained on, as aug_*.jpg")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A network on its device with its start weights, and where the results go."""
+
+    options: argparse.Namespace
+    data: DataSpec
+    graph: Graph
+    network: Network
+    cfg: str
+    base: str
+    backup: Path
+    device: torch.device
+    amp: torch.dtype | None
+    workers: int
+
+    def feed(self, seed: int) -> Feed:
+        """How the training asks for its images."""
+        from csptrain.datasets.stream import Feed
+
+        net = self.graph.net
+        return Feed(net.effective_batch, seed, net.channels, CACHE_BYTES)
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a job trains on and is measured by.
+
+    ``samples`` makes the training set from the run's seed, ``size_at`` gives the network's (width, height) from seed
+    and iteration. ``evaluate`` gives the figures and the images that could not be decoded; it is called every
+    ``every`` iterations from iteration ``first`` on, and at the end. ``batch_at`` gives the number of images from seed
+    and iteration, where that is not always the cfg's.
+    """
+
+    samples: Callable[[int], TrainingSet]
+    size_at: Callable[[int, int], tuple[int, int]]
+    evaluate: Callable[[], tuple[Measured, list[str]]] | None = None
+    every: int = 0
+    first: int = 0
+    batch_at: Callable[[int, int], int] | None = None
+
+
+def prepare(
+    options: argparse.Namespace, files: Files, data: DataSpec, wanted: Overrides, check: Callable[[Graph], None]
+) -> Job:
+    """Plan the network, ``check`` it for its purpose, and load its start weights; says what is run.
+
+    Raises CspError.
+    """
+    from csptrain.formats.weights import load_weights
+    from csptrain.network import Network
+
+    graph, cfg = load_graph(files.cfg, wanted, say, options.lenient)
+    check(graph)
+    graph.refuse_training()
+    if graph.net.max_batches < 1:
+        raise graph.net.section.error("has no max_batches=", hint="give --iterations N")
+    gpu = None if options.gpus is None else f"cuda:{options.gpus.split(',')[0]}"
+    device = pick_device(options.device or gpu)
+    amp = _amp(options.amp, device)
+    network = Network(graph, options.seed)
+    if files.weights is not None:
+        report = load_weights(network, files.weights, options.partial)
+        say(f"weights: {files.weights}, {len(report.read)} layers, seen {network.seen} images")
+    if options.clear or files.weights is None:
+        network.seen = 0
+    workers = options.workers
+    if workers is None:
+        workers = max(1, min(16, (os.cpu_count() or 2) // 2))
+    say(
+        f"run: {device}, {'bf16' if amp else 'float32'}, seed {options.seed}, {workers} worker(s), "
+        f"batch {graph.net.effective_batch} = {graph.net.subdivisions} x {graph.net.mini_batch}"
+    )
+    backup = options.backup or data.backup
+    return Job(options, data, graph, network, cfg, files.cfg.stem, backup, device, amp, workers)
+
+
+def train(job: Job, course: Course) -> Progress:
+    """Run the job to its last iteration, from its state where it is resumed; raises CspError."""
+    from csptrain.cli.progress import Display
+    from csptrain.datasets.loader import BatchLoader
+    from csptrain.formats.files import write_atomically
+    from csptrain.report.augmented import write_samples
+    from csptrain.train.log import RunLog
+    from csptrain.train.loop import SAVE_LAST, Plan, Watcher, darknet_interval, fit, note_bad
+    from csptrain.train.step import Trainer
+
+    options, net, batch_at = job.options, job.graph.net, course.batch_at
+    trainer = Trainer(job.network, job.device, job.amp, options.seed)
+    plan = Plan(
+        base=job.base,
+        backup=job.backup,
+        cfg=job.cfg,
+        stop=net.max_batches,
+        save_every=options.save_every or job.data.saveweights or darknet_interval(net.max_batches),
+        save_last=options.save_last or job.data.savelast or SAVE_LAST,
+        map_every=course.every,
+        map_from=course.first,
+    )
+    progress = _begin(job, plan, trainer)
+    trained = job.backup / f"{job.base}.cfg"
+    if not (trained.exists() and trained.samefile(job.graph.path)):  # the backup folder may be the cfg's own
+        write_atomically(trained, [job.cfg.encode()], CspError)
+    loader = BatchLoader(
+        course.samples(progress.seed),
+        start_iteration=progress.iteration + 1,
+        stop_iteration=plan.stop + 1,
+        size_at=lambda iteration: course.size_at(progress.seed, iteration),
+        batch_at=None if batch_at is None else lambda iteration: batch_at(progress.seed, iteration),
+        workers=job.workers,
+        pin=job.device.type == "cuda",
+    )
+    log = RunLog(job.backup, options.json_log, progress.iteration + 1)
+    display = Display(progress.iteration, plan.stop, net.effective_batch, job.backup)
+    evaluate = course.evaluate
+    if evaluate is not None:
+
+        def measure() -> Measured:
+            found, bad = evaluate()
+            note_bad(bad, log, display.warned)
+            return found
+
+        plan = replace(plan, evaluate=measure)
+    try:
+        fit(
+            trainer,
+            write_samples(loader, job.backup, job.data.names) if options.show_imgs else loader,
+            progress,
+            plan,
+            log,
+            Watcher(display.iteration, display.evaluated, display.warned),
+        )
+    finally:
+        display.close()
+        log.close()
+    say(f"weights: {plan.file('final')}")
+    return progress
+
+
+def say(line: str) -> None:
+    """One line on the terminal, at once."""
+    print(line, file=sys.stdout, flush=True)
+
+
+def _begin(job: Job, plan: Plan, trainer: Trainer) -> Progress:
+    """Where the training starts: at the state it is resumed from, or after the images that its weights have seen."""
+    import torch
+
+    from csptrain.train import state
+
+    options = job.options
+    torch.manual_seed(options.seed)
+    if options.resume and plan.state_file.exists():
+        progress = state.restore(plan.state_file, trainer, job.cfg)
+        say(f"resumed after iteration {progress.iteration} of {plan.stop}")
+        return progress
+    if options.resume:
+        say(f"nothing to resume: there is no {plan.state_file} yet, so this starts from the beginning")
+    progress = state.Progress(iteration=job.network.seen // job.graph.net.effective_batch, seed=options.seed)
+    if progress.iteration >= plan.stop:
+        raise CspError(
+            f"the training is already at iteration {progress.iteration} of {plan.stop}",
+            hint="raise max_batches or --iterations, or start over with -clear",
+        )
+    return progress
+
+
+def _amp(choice: str, device: torch.device) -> torch.dtype | None:
+    import torch
+
+    from csptrain.train.precision import fast_bf16
+
+    return torch.bfloat16 if choice == "on" or (choice == "auto" and fast_bf16(device)) else None

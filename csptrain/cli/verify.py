@@ -1,0 +1,120 @@
+"""``csptrain verify``: what other runtimes make of a network, head by head, and the layer where they part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from csptrain.cfg.edit import parse_size
+from csptrain.cli.arguments import Arguments, unknown
+from csptrain.cli.export_opencv import find_images
+from csptrain.cli.session import Overrides, load_graph
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from csptrain.formats.opencv_export import HeadError
+    from csptrain.formats.verify import RuntimeReport
+    from csptrain.network import Network
+
+VERB = "verify"
+
+
+def arguments() -> Arguments:
+    """The command line of the verb."""
+    parser = Arguments(
+        VERB,
+        "Run a network in other runtimes on the same images and compare every head with csptrain's. Where a head is "
+        "off, or with --layers, every layer is compared and the first that is off is named. Exit code 1 if any head "
+        "is off by more than the tolerance, or a runtime that was named cannot run the network.",
+    )
+    parser.positional("words", "the cfg, its weights and images, lists or folders (default: random images)", many=True)
+    parser.option(
+        "runtimes",
+        str,
+        None,
+        "opencv (the pair of `export opencv`), opencv-onnx, opencv5, opencv5-new (its new engine), onnxruntime, "
+        "openvino (default: all that are installed)",
+        metavar="A,B",
+    )
+    parser.option("opencv5_python", Path, None, "a Python with OpenCV 5", metavar="PATH")
+    parser.option("tolerance", float, 1e-3, "largest difference, in parts of the range (0.001)")
+    parser.flag("layers", "compare every layer, and print them")
+    parser.option("opset", int, None, "version of the ONNX operators (13)")
+    parser.option("size", parse_size, None, "input size instead of the cfg's", metavar="N[xM]")
+    parser.flag("matrix", "the words are cfgs or folders of them: try each with random weights")
+    parser.option("markdown", Path, None, "write the matrix into this page", metavar="FILE")
+    parser.flag("partial", "accept weights that end early or go on after the last layer")
+    parser.flag("lenient", "read the cfg as Darknet does; mistakes become notes")
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    """Verify, print the table, and return 1 where something is off; raises CspError."""
+    parser = arguments()
+    options = parser.parse(argv)
+
+    from csptrain.formats.onnx_model import DEFAULT_OPSET
+    from csptrain.formats.verify import RUNTIMES, Verification
+
+    runtimes = tuple(options.runtimes.split(",")) if options.runtimes else RUNTIMES
+    for word in runtimes:
+        if word not in RUNTIMES:
+            raise unknown("runtime", word, RUNTIMES)
+    if options.matrix:
+        from csptrain.cli.verify_matrix import run_matrix
+
+        return run_matrix([Path(word) for word in options.words], runtimes, options)
+    if len(options.words) < 2:
+        raise parser.error("a cfg and its weights are needed")
+    cfg, weights, *pictures = options.words
+    paths = [path for word in pictures for path in find_images(word)]
+    graph, _ = load_graph(Path(cfg), Overrides(size=options.size), print, options.lenient)
+
+    from csptrain.formats.darknet import fill
+
+    network = fill(graph, weights, options.partial)
+    check = Verification(
+        network,
+        _images(network, paths),
+        options.opencv5_python,
+        options.opset or DEFAULT_OPSET,
+        options.tolerance,
+    )
+    print(f"csptrain against other runtimes on {len(paths) or 'random'} images, {graph.net.width}x{graph.net.height}:")
+    print(f"  {'runtime':<22}{'layer':>5}  {'kind':<14}{'quantity':<12}{'max error':>10}  {'of range':>9}")
+    off = False
+    for runtime in runtimes:
+        report = check.report(runtime, options.layers)
+        _tell(report, options.tolerance)
+        missing = report.missing is not None and options.runtimes is None
+        off |= not missing and not report.agrees(options.tolerance)
+    return 1 if off else 0
+
+
+def _images(network: Network, paths: Sequence[Path]) -> tuple[Tensor, ...]:
+    from csptrain.formats.opencv_export import network_input
+    from csptrain.formats.verify import random_images
+
+    return tuple(network_input(network, path) for path in paths) or (random_images(network),)
+
+
+def _tell(report: RuntimeReport, tolerance: float) -> None:
+    name = f"{report.runtime} {report.version}".strip()
+    if report.missing or report.refused:
+        print(f"  {name:<22}{'not there' if report.missing else 'cannot run it'}: {report.missing or report.refused}")
+        return
+    for entry in (*report.layers, *report.heads):
+        print(_line(name, entry, tolerance))
+    first = report.first_diverging(tolerance)
+    if first is not None:
+        print(f"  {name:<22}parts from csptrain at layer {first.layer} [{first.kind}]")
+
+
+def _line(name: str, entry: HeadError, tolerance: float) -> str:
+    mark = "" if entry.relative <= tolerance else "  OFF"
+    return (
+        f"  {name:<22}{entry.layer:5d}  {entry.kind:<14}{entry.quantity:<12}{entry.error:10.2e}  "
+        f"{entry.relative:9.2e}{mark}"
+    )

@@ -1,0 +1,1 @@
+"""A data set, and optionally the cfg that is to learn it, looked at before the first hour of training."""

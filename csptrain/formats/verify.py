@@ -1,0 +1,166 @@
+"""Does another runtime compute what csptrain computes? Every head, and the first layer where they part."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from csptrain.errors import ExportError
+from csptrain.formats.lowering import lower
+from csptrain.formats.onnx_model import DEFAULT_OPSET, NotInstalled, OnnxModel, OnnxOptions, build_onnx
+from csptrain.formats.onnx_runtime import Ran, run_onnxruntime, run_opencv, run_openvino
+from csptrain.formats.opencv import OpenCVBackend
+from csptrain.formats.opencv_export import TOLERANCE, HeadError, compare, difference
+from csptrain.network import Network
+
+FloatArray = npt.NDArray[np.float32]
+
+RUNTIMES = ("opencv", "opencv-onnx", "opencv5", "opencv5-new", "onnxruntime", "openvino")
+
+
+@dataclass(frozen=True)
+class RuntimeReport:
+    """How far a runtime is off: ``heads`` of all quantities, ``layers`` in order where they were compared.
+
+    ``refused`` is why it cannot run the network, ``missing`` why there is no such runtime; either is None else.
+    """
+
+    runtime: str
+    version: str = ""
+    heads: tuple[HeadError, ...] = ()
+    layers: tuple[HeadError, ...] = ()
+    refused: str | None = None
+    missing: str | None = None
+
+    @property
+    def worst(self) -> HeadError | None:
+        """The head entry of the largest relative error."""
+        return max(self.heads, key=lambda head: np.nan_to_num(head.relative, nan=np.inf), default=None)
+
+    def agrees(self, tolerance: float = TOLERANCE) -> bool:
+        """Whether it ran and every head is within ``tolerance`` parts of its range."""
+        return bool(self.heads) and all(head.relative <= tolerance for head in self.heads)
+
+    def first_diverging(self, tolerance: float = TOLERANCE) -> HeadError | None:
+        """The first layer that is not within ``tolerance`` parts of its range."""
+        return next((layer for layer in self.layers if not layer.relative <= tolerance), None)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What is compared: a network in evaluation mode on images, each [N, C, H, W].
+
+    ``python`` is an interpreter that has OpenCV 5.
+    """
+
+    network: Network
+    images: tuple[Tensor, ...]
+    python: Path | None = None
+    opset: int = DEFAULT_OPSET
+    tolerance: float = TOLERANCE
+
+    def report(self, runtime: str, layers: bool = False) -> RuntimeReport:
+        """Run one of ``RUNTIMES``; ``layers`` compares every layer even where the heads agree.
+
+        A runtime that is missing or refuses the network is said in the report.
+        """
+        try:
+            return self._lowered() if runtime == "opencv" else self._onnx(runtime, layers)
+        except NotInstalled as error:
+            return RuntimeReport(runtime, missing=str(error))
+        except ExportError as error:
+            return RuntimeReport(runtime, refused=error.message)
+
+    def _lowered(self) -> RuntimeReport:
+        import cv2
+
+        lowered = lower(self.network)
+        with tempfile.TemporaryDirectory(prefix="csptrain.") as folder:
+            cfg, weights = Path(folder, "lowered.cfg"), Path(folder, "lowered.weights")
+            copy = lowered.write(cfg, weights)
+            heads = compare(self.network, copy, OpenCVBackend(cfg, weights), self.images)
+        return RuntimeReport("opencv", cv2.__version__, tuple(heads))
+
+    def _onnx(self, runtime: str, layers: bool) -> RuntimeReport:
+        network = self.network
+        names = len({head.classes for head in network.graph.box_heads}) <= 1
+        options = OnnxOptions("boxes" if names else "raw", opset=self.opset, also=network.graph.heads)
+        heads = []
+        for images in self.images:
+            ran, found = self._compare(runtime, build_onnx(network, options), images, network.graph.heads)
+            heads += found
+        report = RuntimeReport(runtime, ran.version, _worst(heads))
+        if not layers and report.agrees(self.tolerance):
+            return report
+        every = tuple(range(len(network.graph.nodes)))
+        model = build_onnx(network, replace(options, output="raw", also=every))
+        _, found = self._compare(runtime, model, self.images[0], every)
+        return replace(report, layers=tuple(found))
+
+    def _compare(
+        self, runtime: str, model: OnnxModel, images: Tensor, layers: Iterable[int]
+    ) -> tuple[Ran, list[HeadError]]:
+        ran = _run(runtime, model, images.numpy(), self.python)
+        with torch.inference_mode():
+            ours = self.network.layer_outputs(images)
+        found, seen = [], set[str]()
+        for index in layers:
+            name = model.layers[index]
+            # A layer that gives its input on has no value of its own.
+            if name in ran.outputs and name not in seen:
+                seen.add(name)
+                found.append(self._entry(index, "output", ours[index].detach().numpy(), ran.outputs[name]))
+        if "boxes" in ran.outputs:
+            found += self._compare_boxes(ours, ran)
+        return ran, found
+
+    def _compare_boxes(self, ours: Sequence[Tensor], ran: Ran) -> Iterator[HeadError]:
+        net, start = self.network.graph.net, 0
+        for head in self.network.graph.box_heads:
+            decoded = head.decode(ours[head.index], net.width, net.height, float("-inf"))
+            end = start + len(decoded[0])
+            for quantity, mine in (
+                ("boxes", np.stack([image.boxes for image in decoded])),
+                ("scores", np.stack([image.prob for image in decoded])),
+            ):
+                theirs = ran.outputs[quantity].reshape(len(decoded), -1, mine.shape[2])
+                yield self._entry(head.index, quantity, mine, theirs[:, start:end])
+            start = end
+
+    def _entry(self, index: int, quantity: str, ours: FloatArray, theirs: FloatArray) -> HeadError:
+        return HeadError(index, self.network.graph.nodes[index].layer.kind, quantity, *difference(ours, theirs))
+
+
+def random_images(network: Network, count: int = 2) -> Tensor:
+    """[count, C, H, W] uniform in 0..1, the same at every call."""
+    shape = network.graph.net.shape
+    return torch.rand(count, shape.c, shape.h, shape.w, generator=torch.Generator().manual_seed(0))
+
+
+def _run(runtime: str, model: OnnxModel, images: FloatArray, python: Path | None) -> Ran:
+    if runtime == "onnxruntime":
+        return run_onnxruntime(model, images)
+    if runtime == "openvino":
+        return run_openvino(model, images)
+    if runtime == "opencv-onnx":
+        return run_opencv(model, images)
+    if python is None:
+        raise NotInstalled("OpenCV 5 is not given", hint="--opencv5-python names the Python that has it")
+    return run_opencv(model, images, python, "new" if runtime == "opencv5-new" else "classic")
+
+
+def _worst(found: Sequence[HeadError]) -> tuple[HeadError, ...]:
+    """Of each head and quantity the largest relative error."""
+    worst: dict[tuple[int, str], HeadError] = {}
+    for one in found:
+        key = (one.layer, one.quantity)
+        if key not in worst or not one.relative <= worst[key].relative:
+            worst[key] = one
+    return tuple(worst.values())
