@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from csptrain.errors import CfgError, CspError, DataError, ExportError, WeightsError
 
 if TYPE_CHECKING:
-    from csptrain.formats.darknet import load, save_weights
+    from csptrain.api.model import Model, load
+    from csptrain.api.prediction import Found, Prediction
+    from csptrain.formats.darknet import save_weights
     from csptrain.network import Network
 
 __version__ = "0.1.0"
@@ -21,7 +23,10 @@ __all__ = [
     "CspError",
     "DataError",
     "ExportError",
+    "Found",
+    "Model",
     "Network",
+    "Prediction",
     "WeightsError",
     "__version__",
     "load",
@@ -29,8 +34,11 @@ __all__ = [
 ]
 
 _HOME = {
+    "Found": "csptrain.api.prediction",
+    "Model": "csptrain.api.model",
     "Network": "csptrain.network",
-    "load": "csptrain.formats.darknet",
+    "Prediction": "csptrain.api.prediction",
+    "load": "csptrain.api.model",
     "save_weights": "csptrain.formats.darknet",
 }
 

@@ -85,6 +85,7 @@ class Network(nn.Module):
         super().__init__()
         self.graph = graph
         self.seen = 0
+        self.amp: torch.dtype | None = None
         with torch.device("meta"):
             modules = [_outline(node) for node in graph.nodes]
         owners = [
@@ -118,9 +119,28 @@ class Network(nn.Module):
             if isinstance(node.layer, Head) and node.sources[0] != IMAGE:
                 node.layer.prime(self.layers[node.sources[0]])
 
+    @torch.no_grad()
+    def fused(self, dtype: torch.dtype = torch.float32) -> Network:
+        """The network as it is now, for inference alone: faster, nothing to train or to save; it shares what stays.
+
+        Normalization is folded into the convolutions' weights, so its numbers differ in their last digits. In bf16
+        the heads still compute in float32.
+        """
+        copy = Network(self.graph, shapes_only=True)
+        copy.layers = nn.ModuleList(
+            node.layer.fused(module, node.inputs, dtype)
+            for node, module in zip(self.graph.nodes, self.layers, strict=True)
+        )
+        copy.amp = None if dtype == torch.float32 else dtype
+        return copy.eval()
+
     def forward(self, x: Tensor) -> list[Tensor]:
         """[N, C, H, W] -> one output per head."""
-        outputs = self._run(x, keep=False)
+        if self.amp is None:
+            outputs = self._run(x, keep=False)
+        else:
+            with torch.autocast(x.device.type, self.amp):
+                outputs = self._run(x, keep=False)
         return [output for index in self.graph.heads if (output := outputs[index]) is not None]
 
     def layer_outputs(self, x: Tensor) -> list[Tensor]:
@@ -203,7 +223,10 @@ class Network(nn.Module):
     def _run(self, x: Tensor, keep: bool) -> list[Tensor | None]:
         held: dict[int, Tensor] = {IMAGE: x}
         for index, (node, module) in enumerate(zip(self.graph.nodes, self.layers, strict=True)):
-            held[index] = module(*[held[source] for source in node.sources])
+            inputs = [held[source] for source in node.sources]
+            if self.amp is not None and isinstance(node.layer, Head):
+                inputs = [x.float() for x in inputs]
+            held[index] = module(*inputs)
             if not keep:
                 for done in self.graph.releases[index]:
                     del held[done]

@@ -16,6 +16,7 @@ PACKAGE = ROOT / "csptrain"
 #: Part of the package -> rank; a module imports lower ranks and its own part only (docs/architecture.md).
 RANKS = {
     "errors": 0,
+    "machine": 0,
     "cfg": 1,
     "ops": 2,
     "losses": 3,
@@ -31,12 +32,16 @@ RANKS = {
     "train": 9,
     "zoo": 9,
     "cost": 9,
+    "bench": 10,
     "report": 10,
     "paper": 11,
     "doctor": 11,
+    "project": 11,
+    "live": 11,
     "cli": 12,
-    "__main__": 13,
-    "__init__": 13,
+    "api": 13,
+    "__main__": 14,
+    "__init__": 14,
 }
 MOST_LINES = 350
 #: What anyone may take from ``csptrain`` itself; all else it exports has a home of its own.

@@ -30,6 +30,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
+    ROOT / "SECURITY.md",
     ROOT / "data/README.md",
     ROOT / "weights/README.md",
     *sorted((ROOT / "docs").glob("*.md")),
@@ -145,7 +146,7 @@ def test_command_lines_are_understood(line: Line, parse_only: None) -> None:
         if words[1] in ("detector", "classifier"):
             files = sort_files(options.files, " ".join(words[1:3]))
             assert words[2] in ("train", "calc_anchors") or files.weights is not None
-            assert not files.inputs or words[2] in ("test", "predict")
+            assert not files.inputs or words[2] in ("test", "demo", "predict")
     for word in words[1:]:
         if word.startswith(("cfg/", "scripts/", "tests/")):
             assert (ROOT / word).exists(), f"{word} does not exist"
@@ -189,6 +190,9 @@ FLAG_ROW = re.compile(r"^\| (`-.*?) \|", re.MULTILINE)
         ("networks", "cfg new"),
         ("paper", "paper"),
         ("doctor", "doctor"),
+        ("benchmarks", "bench infer"),
+        ("start", "new"),
+        ("seeing", "detector demo"),
     ],
 )
 def test_tables_of_flags_agree_with_the_command(page: str, verb: str, capsys: pytest.CaptureFixture[str]) -> None:

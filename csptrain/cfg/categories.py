@@ -8,6 +8,7 @@ import os
 import re
 from pathlib import Path
 
+from csptrain.cfg.regular import check_regular
 from csptrain.errors import DataError
 
 _PLACE = re.compile(rb'"categories"\s*:\s*(?=\[)')
@@ -39,6 +40,7 @@ def _category(entry: object, path: str | os.PathLike[str]) -> tuple[int, str]:
 
 
 def _list_of_categories(path: Path) -> list[object]:
+    check_regular(path)
     try:
         with path.open("rb") as stream:
             if not os.fstat(stream.fileno()).st_size:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,6 +14,7 @@ from csptrain.cfg.categories import read_categories
 from csptrain.errors import DataError
 
 MAX_BYTES = 16 * 1024 * 1024
+MAX_CLASSES = 1_000_000
 
 _INTEGERS = {"classes": 1, "top": 1, "saveweights": 0, "savelast": 1}
 _PATHS = ("train", "valid", "test", "images", "labels", "difficult", "map", "leaves", "names", "backup", "results")
@@ -76,10 +78,14 @@ def resolve(text: str, near: Path) -> Path:
     The working directory comes first (Darknet's rule), then ``near``, then the folder above it (a Darknet
     tree holds ``data/x.data`` with paths that begin with ``data/``). What exists nowhere stays as written.
     """
-    path = Path(text).expanduser()
-    if path.is_absolute() or path.exists():
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # the home of nobody
+        path = Path(text)
+    if path.is_absolute() or os.path.exists(path):
         return path
-    return next((folder / path for folder in (near, near.parent) if (folder / path).exists()), path)
+    above = near.parent if near.name not in ("", "..") else near / ".."  # near may be the working directory, "."
+    return next((folder / path for folder in (near, above) if os.path.exists(folder / path)), path)
 
 
 def read_lines(path: Path, what: str, limit: int = MAX_BYTES) -> list[tuple[int, str]]:
@@ -109,11 +115,16 @@ def read_dataset(path: str | os.PathLike[str]) -> DataSpec:
 
 def _read(path: Path, what: str, limit: int = MAX_BYTES) -> str:
     try:
-        raw = path.read_bytes() if path.stat().st_size <= limit else None
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise DataError(f"is not a file, a {what} file was expected", path=path)
+        raw = path.read_bytes() if found.st_size <= limit else None
     except FileNotFoundError:
         raise DataError(f"no such {what} file", path=path) from None
     except OSError as error:
         raise DataError(f"the {what} file cannot be read: {error.strerror}", path=path) from None
+    except ValueError as error:  # a NUL in the path
+        raise DataError(f"the {what} file cannot be read: {error}", path=str(path)) from None
     if raw is None:
         raise DataError(f"is larger than {limit} bytes, too long for a {what} file", path=path)
     if b"\0" in raw:
@@ -159,6 +170,8 @@ def _yaml_entries(text: str, path: Path) -> tuple[dict[str, Entry], Path | None]
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "cannot be read"
         raise DataError(f"is not valid yaml: {problem}", path=path, line=mark.line + 1 if mark else None) from None
+    except RecursionError:
+        raise DataError("is nested too deeply for a data file", path=path) from None
     if not isinstance(top, yaml.MappingNode):
         raise DataError("is not a yaml mapping of key: value", path=path)
     entries: dict[str, Entry] = {}
@@ -258,6 +271,8 @@ class _Builder:
         if text is None:
             return None
         least = _INTEGERS[key]
+        if key == "classes" and text.isdecimal() and len(text) < 10 and int(text) > MAX_CLASSES:
+            raise DataError(f"{key}={text} is more than {MAX_CLASSES}", path=self.path, line=self.entries[key].line)
         if not (text.isascii() and text.isdigit() and len(text) < 10) or int(text) < least:
             line = self.entries[key].line
             raise DataError(f"{key}={text} is not an integer from {least} on", path=self.path, line=line)
@@ -279,7 +294,7 @@ class _Builder:
             return entry.value
         self._text("names")
         file = resolve(entry.value, self.path.parent)
-        if not file.exists():
+        if not os.path.exists(file):
             raise DataError(f"the names file {entry.value} does not exist", path=self.path, line=entry.line)
         names = tuple(text for _, text in read_lines(file, "names"))
         if not names:

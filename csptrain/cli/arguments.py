@@ -87,6 +87,10 @@ class Arguments:
         shown = metavar or ("N" if reader in (int, float) else name.upper())
         self._parser.add_argument(*spellings, type=reader, default=default, help=text, metavar=shown, choices=choices)
 
+    def accepts(self, spelling: str) -> bool:
+        """Whether a flag, as typed, is declared."""
+        return spelling in self._spellings
+
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """Return the values by declared name.
 

@@ -1,4 +1,4 @@
-"""``csptrain cfg new``: a network of one's own from a backbone, its form and a head, as cfg text."""
+"""``csptrain cfg new``: a network of ``cfg/`` by its name, or one's own from a backbone, its form and a head."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ def arguments() -> Arguments:
     parser = Arguments(
         "cfg new",
         "Compose a cfg from a backbone, its cross-stage partial form and what stands on it, with the CSPNet paper's "
-        "training settings. A word that is not known is answered with all that are.",
+        "training settings; or write a network of cfg/ by its name: csptrain cfg new yolov4-tiny -o yolov4-tiny.cfg. A "
+        "word that is not known is answered with all that are.",
     )
+    parser.positional("name", "a network of cfg/; --size and --classes may change it", optional=True)
     parser.option("backbone", str, None, "the backbone, as csppeleenet or cspdarknet53", metavar="NAME")
-    parser.option("head", str, "classifier", "what stands on it, as efm (default: classifier)", metavar="NAME")
+    parser.option("head", str, None, "what stands on it, as efm (default: classifier)", metavar="NAME")
     parser.option("gamma", float, None, "fraction of a stage's channels that goes around its blocks")
     parser.option("fusion", str, None, "transition before the join, after it or at both: last, first, both")
     parser.option("split", str, None, "each part made by a convolution, or channels as they are: conv, route")
@@ -36,18 +38,28 @@ def run(argv: list[str]) -> int:
     """Compose, say what it costs, and write or print; raises CfgError."""
     from csptrain.formats.files import write_atomically
     from csptrain.zoo.composer import Choice, compose
+    from csptrain.zoo.contents import compose as by_name
 
     parser = arguments()
     options = vars(parser.parse(argv))
-    file = options.pop("o")
-    if options["backbone"] is None:
-        raise parser.error("say which backbone: --backbone NAME")
-    name, content = compose(Choice(squeeze=options.pop("se"), **options))
+    file, name = options.pop("o"), options.pop("name")
+    squeeze = options.pop("se")
+    if name is not None:
+        parts = [key for key, value in options.items() if value is not None and key not in ("size", "classes")]
+        if parts or squeeze:
+            raise parser.error(f"--{(*parts, 'se')[0]} is for a network that is composed, not for one of cfg/")
+        width, height = options["size"] or (None, None)
+        content = by_name(name, width, height, options["classes"])
+    elif options["backbone"] is None:
+        raise parser.error("say which backbone: --backbone NAME, or name a network of cfg/")
+    else:
+        options["head"] = options["head"] or "classifier"
+        name, content = compose(Choice(squeeze=squeeze, **options))
     if file is None:
         print(content, end="")
         return 0
     write_atomically(file, [content.encode()], CfgError)
-    figures = content.splitlines()[2].removeprefix("# ")
+    figures = next(line for line in content.splitlines() if " BFLOPs at " in line).removeprefix("# ")
     print(f"{name}: {figures}", file=sys.stderr)
     print(f"wrote {file}")
     return 0

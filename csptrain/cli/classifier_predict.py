@@ -74,7 +74,7 @@ def _answer(
     images = ClassImages(Path(paths[0]), paths, centre_crop, (net.width, net.height), net.channels)
     started = time.perf_counter()
     try:
-        guesses = guess(torch_classifier(trained.network, trained.device), images, top, batch=len(paths))
+        guesses = guess(torch_classifier(trained.fused, trained.device), images, top, batch=len(paths))
     except DataError:
         if len(images.bad) < len(paths):
             raise

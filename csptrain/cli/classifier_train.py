@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from csptrain.cfg.dataset import DataSpec
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.classifiers import check_classifier, find_class_data
-from csptrain.cli.session import Overrides, need_list, sort_files
+from csptrain.cli.launch import joined, launch
+from csptrain.cli.session import Files, Overrides, need_list, sort_files
 from csptrain.cli.trained import pick_workers, positive
 from csptrain.cli.training_run import Course, Job, declare_training, prepare, say, train
 from csptrain.errors import CfgError
 
 if TYPE_CHECKING:
     from csptrain.datasets.class_list import ClassList
+    from csptrain.evaluate.classification import ClassificationResult, Guesses
     from csptrain.evaluate.measured import Measured
     from csptrain.graph import Graph
+    from csptrain.train.distributed import Processes
 
 VERB = "classifier train"
 # Darknet measures a classifier every two epochs, a detector every four.
@@ -50,13 +54,20 @@ def run(argv: list[str]) -> int:
     """Train and return the exit code; raises CspError."""
     options = arguments().parse(argv)
     files = sort_files(options.files, VERB)
+    code = launch(VERB, argv, options)
+    if code is not None:
+        return code
+    with joined(options) as processes:
+        return _run(options, files, processes)
+
+
+def _run(options: argparse.Namespace, files: Files, processes: Processes | None) -> int:
     data, _ = find_class_data(files.data, say)
     for note in data.notes:
         say(f"note: {note}")
     wanted = Overrides(options.size, options.iterations, data.classes)
-    job = prepare(options, files, data, wanted, lambda graph: _check(graph, data))
-    train(job, _course(job, measures=options.topk or options.map))
-    return 0
+    job = prepare(options, files, data, wanted, lambda graph: _check(graph, data), processes)
+    return train(job, _course(job, measures=options.topk or options.map)).code
 
 
 def _check(graph: Graph, data: DataSpec) -> None:
@@ -71,6 +82,7 @@ def _check(graph: Graph, data: DataSpec) -> None:
 def _course(job: Job, measures: bool) -> Course:
     from csptrain.datasets.class_list import class_labels, read_class_list
     from csptrain.datasets.classification import ClassificationDataset
+    from csptrain.datasets.identity import identity
     from csptrain.train.settings import class_augmentation, map_interval
 
     options, data, graph = job.options, job.data, job.graph
@@ -80,32 +92,51 @@ def _course(job: Job, measures: bool) -> Course:
     valid = read_class_list(need_list(data.valid, "valid", data), labels) if measures else None
     say(f"images: {len(listed)} to train" + ("" if valid is None else f", {len(valid)} to validate"))
     every, first = map_interval(graph, len(listed), EPOCHS)
+    validation = None if valid is None else _Validation(job, valid)
 
     return Course(
         lambda seed: ClassificationDataset(listed, data.classes, class_augmentation(graph), job.feed(seed)),
         lambda _seed, _iteration: (graph.net.width, graph.net.height),
-        None if valid is None else _evaluator(job, valid),
+        None if validation is None else validation.measure,
         options.topk_every or every,
         0 if options.topk_every else first,
+        evidence=None if validation is None else validation.evidence,
+        identity=identity(listed.source, listed.images, (listed.classes,)),
     )
 
 
-def _evaluator(job: Job, valid: ClassList) -> Callable[[], tuple[Measured, list[str]]]:
-    from csptrain.datasets.class_images import ClassImages
-    from csptrain.datasets.views import centre_crop
-    from csptrain.evaluate.classification import accuracy, guess, torch_classifier
+class _Validation:
+    """The validation images as they are measured while training, and what the newest measurement showed."""
 
-    net, data = job.graph.net, job.data
-    images = ClassImages(valid.source, valid.images, centre_crop, (net.width, net.height), net.channels)
-    classify = torch_classifier(job.network, job.device)
-    top = min(data.top, data.classes)
-    workers = min(pick_workers(None, len(valid)), job.workers)
+    def __init__(self, job: Job, valid: ClassList) -> None:
+        from csptrain.datasets.class_images import ClassImages
+        from csptrain.datasets.views import centre_crop
 
-    def evaluate() -> tuple[Measured, list[str]]:
-        guesses = guess(classify, images, top, workers=workers)
-        return accuracy(guesses, valid.classes, data.names), [str(error.path) for error in images.bad]
+        net = job.graph.net
+        self._images = ClassImages(valid.source, valid.images, centre_crop, (net.width, net.height), net.channels)
+        self._network, self._device = job.network, job.device
+        self._valid, self._names = valid, job.data.names
+        self._top = min(job.data.top, job.data.classes)
+        self._workers = min(pick_workers(None, len(valid)), job.workers)
+        self._newest: tuple[Guesses, ClassificationResult] | None = None
 
-    return evaluate
+    def measure(self) -> tuple[Measured, list[str]]:
+        """The accuracies, and the images that could not be decoded."""
+        from csptrain.evaluate.classification import accuracy, guess, torch_classifier
+
+        classify = torch_classifier(self._network.fused(), self._device)
+        guesses = guess(classify, self._images, self._top, workers=self._workers)
+        result = accuracy(guesses, self._valid.classes, self._names)
+        self._newest = guesses, result
+        return result, [str(error.path) for error in self._images.bad]
+
+    def evidence(self) -> list[str]:
+        """Parts of the page, made of the newest measurement."""
+        from csptrain.report.run.evidence import classifier_parts
+
+        if self._newest is None:
+            return []
+        return list(classifier_parts(*self._newest, self._valid.classes, self._valid.images))
 
 
 def _tell_missing(listed: ClassList, labels: Sequence[str]) -> None:

@@ -52,7 +52,7 @@ def full(argv: list[str]) -> int:
     return _run("validfull", argv)
 
 
-def arguments(word: str) -> Arguments:
+def arguments(word: str = "valid") -> Arguments:
     """The command line of a verb of ``LOOKS``."""
     parser = Arguments(
         f"classifier {word}",
@@ -83,7 +83,7 @@ def _run(word: str, argv: list[str]) -> int:
     started = time.perf_counter()
     with progress_bar(len(listed)) as progress:
         guesses = guess(
-            torch_classifier(trained.network, trained.device),
+            torch_classifier(trained.fused, trained.device),
             images,
             min(options.t or data.top, data.classes),
             batch=options.batch,

@@ -176,17 +176,16 @@ def _clusters(samples: Samples, data: DataSpec, plane: Plane, count: int, seed: 
 
 def _deal(network: Network, samples: Samples, data: DataSpec, clusters: Clusters, options: argparse.Namespace) -> Deal:
     """The anchors by the rule that was asked for, after a comparison of all rules with the cfg's own anchors."""
-    from csptrain.datasets.anchors import as_written, box_sizes
-    from csptrain.evaluate.anchor_deal import deal_by_size, deal_evenly, levels, own_anchors
+    from csptrain.datasets.anchors import box_sizes
+    from csptrain.evaluate.anchor_deal import deal_by_size, deal_evenly, deal_own, levels
     from csptrain.evaluate.anchor_fit import measure
 
     strides, centres, plane = levels(network.heads), clusters.centres, network.plane
-    sizes, classes = box_sizes(samples, *plane), samples.rows[:, 4].astype(int)
-    own = own_anchors(sizes, classes, len(centres), strides, max(plane), options.seed)
+    sizes = box_sizes(samples, *plane)
     deals = {
         "even": deal_evenly(centres, strides),
         "size": deal_by_size(centres, strides),
-        "stride": dataclasses.replace(own, anchors=as_written(own.anchors, plane[0])),
+        "stride": deal_own(samples, plane, network.heads, len(centres), options.seed),
     }
     before = measure(samples, plane, network.heads)
     after = {rule: measure(samples, plane, deal.give(network.heads)) for rule, deal in deals.items()}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csptrain.cli.arguments import Arguments
+from csptrain.cli.backends import declare_backend, open_backend
 from csptrain.cli.trained import (
     Trained,
     declare,
@@ -60,6 +61,7 @@ def arguments() -> Arguments:
     parser.option("iou_thresh", fraction, 0.5, "overlap with a truth above which a box is right (0.5)")
     parser.option("points", recall_points, 0, "0 area under the curve (default), 11 (VOC 2007) or 101 (COCO)")
     parser.option("plots", Path, None, "draw precision-recall curves and the confusion of classes there", metavar="DIR")
+    declare_backend(parser)
     declare_list(parser)
     declare(parser)
     parser.flag("json", "print one JSON object and nothing else")
@@ -100,16 +102,16 @@ def run(argv: list[str]) -> int:
     options = arguments().parse(argv)
     trained = load_trained(options, VERB)
 
-    from csptrain.evaluate.detect import evaluate_detector, nms_settings, torch_detector
+    from csptrain.evaluate.detect import evaluate_detector, nms_settings
     from csptrain.evaluate.pixels import PixelDetections
 
     samples, images = labelled_images(trained, options.split)
     pixels = PixelDetections() if set(options.metrics) - {"darknet"} else None
     started = time.perf_counter()
-    with progress_bar(len(samples)) as progress:
+    with open_backend(options, trained) as detect, progress_bar(len(samples)) as progress:
         evaluator = evaluate_detector(
             trained.graph,
-            torch_detector(trained.network, trained.device),
+            detect,
             images,
             trained.data.names,
             batch=options.batch,
@@ -157,6 +159,7 @@ def _about(trained: Trained, options: argparse.Namespace) -> dict[str, object]:
         "weights": str(trained.weights),
         "data": str(trained.data.path),
         "split": options.split,
+        "backend": options.backend,
         "width": net.width,
         "height": net.height,
         "letter_box": net.letter_box,

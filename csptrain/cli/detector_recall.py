@@ -52,7 +52,7 @@ def run(argv: list[str]) -> int:
     with progress_bar(len(samples)) as progress:
         for result in recall_by_image(
             trained.graph,
-            torch_detector(trained.network, trained.device),
+            torch_detector(trained.fused, trained.device),
             images.batches(options.batch, pick_workers(options.workers, len(samples))),
             RECALL_THRESH if options.thresh is None else options.thresh,
             options.iou_thresh,

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csptrain.cli.arguments import Arguments
+from csptrain.cli.backends import declare_backend, open_backend
 from csptrain.cli.inputs import expand, typed_paths
 from csptrain.cli.trained import Trained, declare, fraction, load_trained, tell, tell_bad
 from csptrain.errors import DataError
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from csptrain.ops.decode import Detections
 
 VERB = "detector test"
-BACKENDS = ("torch", "opencv")
 PICTURE = "predictions.jpg"
 PICTURES = Path("predictions")
 _JPEG_QUALITY = 95
@@ -40,10 +38,11 @@ def arguments() -> Arguments:
     parser.option("nms", fraction, 0.45, "overlap above which the weaker of two boxes goes; 0 keeps all (0.45)")
     parser.option("out", Path, None, "file for all detections as JSON, as Darknet's result.json", metavar="FILE")
     parser.option("output", Path, None, "folder for pictures (and labels)", metavar="DIR")
-    parser.option("backend", str, "torch", "what computes the network: torch, opencv", choices=BACKENDS)
+    declare_backend(parser)
     declare(parser)
     parser.flag("ext_output", "print the boxes' pixels too")
     parser.flag("save_labels", "write a label file for each image, beside it or to --output")
+    parser.flag("heatmap", "draw the objectness of each head over the picture too, as ..._heat.jpg")
     return parser
 
 
@@ -56,9 +55,10 @@ def run(argv: list[str]) -> int:
     if images is not None and options.save_labels and options.output is None:
         for image in images:
             _refuse_overwriting(image)
-    one_by_one = _OneByOne(options, trained, many=images is not None and len(images) > 1)
-    for image in typed_paths() if images is None else images:
-        one_by_one.take(image)
+    with open_backend(options, trained) as detect:
+        one_by_one = _OneByOne(options, trained, detect, many=images is not None and len(images) > 1)
+        for image in typed_paths() if images is None else images:
+            one_by_one.take(image)
     one_by_one.finish()
     return 0
 
@@ -66,12 +66,12 @@ def run(argv: list[str]) -> int:
 class _OneByOne:
     """Detects, prints and draws images as they come; keeps what the end has to tell."""
 
-    def __init__(self, options: argparse.Namespace, trained: Trained, many: bool) -> None:
+    def __init__(self, options: argparse.Namespace, trained: Trained, detect: Detector, many: bool) -> None:
         self.options = options
         self.trained = trained
         self.many = many or (options.output is not None and not trained.files.inputs)
         self.folder: Path = options.output or (PICTURES if many else Path())
-        self.detect = _detector(options.backend, trained)
+        self.detect = detect
         self.frames: list[dict[str, object]] = []
         self.bad: list[DataError] = []
         self._stems: set[str] = set()
@@ -106,50 +106,44 @@ class _OneByOne:
             raise DataError("no image is named", path="<stdin>", hint=f"csptrain {VERB} --help")
 
     def _tell(self, image: str, pixels: Pixels) -> None:
+        from csptrain.evaluate.look import look
         from csptrain.report.records import console_lines, frame, label_lines
 
         options, names = self.options, self.trained.data.names
         size = (pixels.shape[1], pixels.shape[0])
-        found, seconds = self._run(pixels, size)
+        found, seconds = look(self.trained.graph, self.detect, pixels, options.thresh, options.nms)
         print(f"{image}: Predicted in {seconds * 1000:f} milli-seconds.")
         for line in console_lines(found, names, size, options.ext_output):
             print(line)
         sys.stdout.flush()
         self.frames.append(frame(len(self.frames) + 1, image, found, names))
         stem = self._stem(image)
-        self._draw(pixels, found, self.folder / (f"{stem}.jpg" if self.many else PICTURE))
+        picture = self.folder / (f"{stem}.jpg" if self.many else PICTURE)
+        colours = pixels.repeat(3, axis=2) if pixels.shape[2] == 1 else pixels
+        self._draw(colours, found, picture)
+        if options.heatmap:
+            self._draw_heat(pixels, colours, picture.with_stem(f"{picture.stem}_heat"))
         if options.save_labels:
             if options.output is None:
                 _refuse_overwriting(image)
             path = Path(image).with_suffix(".txt") if options.output is None else self.folder / f"{stem}.txt"
             _write(path, "".join(f"{line}\n" for line in label_lines(found)).encode())
 
-    def _run(self, pixels: Pixels, size: tuple[int, int]) -> tuple[Detections, float]:
-        from torch import from_numpy
-
-        from csptrain.datasets.image import letterbox, resize, to_planes
-        from csptrain.evaluate.detect import finish
-
-        net = self.trained.graph.net
-        fit = letterbox if net.letter_box else resize
-        batch = from_numpy(fit(to_planes(pixels), net.width, net.height))[None]
-        started = time.perf_counter()
-        (candidates,) = self.detect(batch, self.options.thresh)
-        seconds = time.perf_counter() - started
-        return finish(self.trained.graph, candidates, size, self.options.nms), seconds
-
-    def _draw(self, pixels: Pixels, found: Detections, path: Path) -> None:
-        import cv2
-
+    def _draw(self, colours: Pixels, found: Detections, path: Path) -> None:
         from csptrain.report.draw import confident, draw_detections
 
-        colours = pixels.repeat(3, axis=2) if pixels.shape[2] == 1 else pixels
-        drawn = draw_detections(colours, *confident(found, self.options.thresh), self.trained.data.names)
-        bgr = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
-        done, jpeg = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
-        if not done:
-            raise DataError(f"{bgr.shape[1]}x{bgr.shape[0]} is too large for a JPEG picture", path=path)
-        _write(path, jpeg.tobytes())
+        _write_jpeg(draw_detections(colours, *confident(found, self.options.thresh), self.trained.data.names), path)
+
+    def _draw_heat(self, pixels: Pixels, colours: Pixels, path: Path) -> None:
+        import torch
+
+        from csptrain.evaluate.look import as_input
+        from csptrain.report.heat import draw_heat, heat_maps
+
+        graph, network = self.trained.graph, self.trained.network
+        with torch.inference_mode():
+            outputs = network(as_input(graph, pixels).to(self.trained.device))
+        _write_jpeg(draw_heat(graph, colours, heat_maps(graph, outputs)), path)
 
     def _stem(self, image: str) -> str:
         """The image's name without suffix, numbered where another folder's image has the same."""
@@ -161,19 +155,14 @@ class _OneByOne:
         return name
 
 
-def _detector(backend: str, trained: Trained) -> Detector:
-    from csptrain.evaluate.detect import torch_detector
+def _write_jpeg(picture: Pixels, path: Path) -> None:
+    import cv2
 
-    if backend == "torch":
-        return torch_detector(trained.network, trained.device)
-    from csptrain.formats.lowering import lower
-    from csptrain.formats.opencv import OpenCVBackend
-
-    # OpenCV reads files only; it is done with them when it has read them.
-    with tempfile.TemporaryDirectory(prefix="csptrain-") as scratch:
-        cfg, weights = Path(scratch) / "net.cfg", Path(scratch) / "net.weights"
-        lower(trained.network).write(cfg, weights)
-        return OpenCVBackend(cfg, weights).detect
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    done, jpeg = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
+    if not done:
+        raise DataError(f"{bgr.shape[1]}x{bgr.shape[0]} is too large for a JPEG picture", path=path)
+    _write(path, jpeg.tobytes())
 
 
 def _refuse_overwriting(image: str) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import argparse
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csptrain.cli.arguments import Arguments
-from csptrain.cli.session import Overrides, find_data, sort_files
+from csptrain.cli.launch import first, joined, launch
+from csptrain.cli.session import Files, Overrides, find_data, sort_files
 from csptrain.cli.trained import fraction, positive, recall_points
 from csptrain.cli.training_run import Course, Job, declare_training, prepare, say, train
 from csptrain.errors import CspError
 
 if TYPE_CHECKING:
     from csptrain.datasets.lists import Samples
+    from csptrain.evaluate.detection import DetectionEvaluator
+    from csptrain.evaluate.map_result import MapResult
     from csptrain.evaluate.measured import Measured
     from csptrain.graph import Graph
+    from csptrain.train.distributed import Processes
 
 VERB = "detector train"
 # The built-in set is for a first look: a run of minutes on two CPU cores unless the user asks for another.
@@ -48,6 +53,7 @@ def arguments() -> Arguments:
     parser.option("points", recall_points, 0, "mAP rule of -map: 0 area, 11 or 101 points")
     parser.option("mAP_epochs", positive, None, "epochs between two evaluations with -map", metavar="N")
     parser.flag("map", "measure mAP on the validation list while training, keep _best.weights")
+    parser.flag("reduced_decoding", "decode JPEGs far larger than the network at half of their size or less")
     parser.flag("no_export", "on the built-in set: do not export to OpenCV at the end")
     return parser
 
@@ -56,20 +62,30 @@ def run(argv: list[str]) -> int:
     """Train and return the exit code; raises CspError."""
     options = arguments().parse(argv)
     files = sort_files(options.files, VERB)
-    data, built_in = find_data(files.data, say)
+    code = launch(VERB, argv, options)
+    if code is not None:
+        return code
+    with joined(options) as processes:
+        return _run(options, files, processes)
+
+
+def _run(options: argparse.Namespace, files: Files, processes: Processes | None) -> int:
+    # The built-in set is drawn by one process.
+    with nullcontext() if processes is None else processes.first_alone():
+        data, built_in = find_data(files.data, say)
     for note in data.notes:
         say(f"note: {note}")
     wanted = Overrides(options.size, options.iterations, data.classes)
     if built_in and not (options.size or options.iterations):
         wanted = replace(FIRST_LOOK, classes=data.classes)
-    job = prepare(options, files, data, wanted, _check)
-    best = train(job, _course(job, measures=options.map or built_in)).best_map
-    if built_in and not options.no_export:
+    job = prepare(options, files, data, wanted, _check, processes)
+    ended = train(job, _course(job, measures=options.map or built_in))
+    if not ended.code and built_in and not options.no_export and first():
         from csptrain.cli.first_look import show
 
-        say(f"AP50 on the validation split: {best:.4f} (best while training)")
+        say(f"AP50 on the validation split: {ended.progress.best_map:.4f} (best while training)")
         show(job.network, job.data, job.backup, job.base)
-    return 0
+    return ended.code
 
 
 def _check(graph: Graph) -> None:
@@ -79,6 +95,7 @@ def _check(graph: Graph) -> None:
 
 def _course(job: Job, measures: bool) -> Course:
     from csptrain.datasets.detection import DetectionDataset
+    from csptrain.datasets.identity import identity
     from csptrain.datasets.sources import read_split
     from csptrain.train.multiscale import batch_at, size_at
     from csptrain.train.settings import augmentation, map_interval
@@ -86,31 +103,56 @@ def _course(job: Job, measures: bool) -> Course:
     options, data, graph = job.options, job.data, job.graph
     samples = read_split(data, "train")
     valid = read_split(data, "valid") if measures else None
-    _tell_findings(samples, job.backup)
-    every, first = map_interval(graph, len(samples), options.mAP_epochs)
+    if first():
+        _tell_findings(samples, job.backup)
+    every, start = map_interval(graph, len(samples), options.mAP_epochs)
+    validation = None if valid is None else _Validation(job, valid)
 
     return Course(
-        lambda seed: DetectionDataset(samples, augmentation(graph), job.feed(seed)),
+        lambda seed: DetectionDataset(
+            samples, augmentation(graph), replace(job.feed(seed), reduced=options.reduced_decoding)
+        ),
         lambda seed, iteration: size_at(graph, seed, iteration),
-        None if valid is None else _evaluator(job, valid),
+        None if validation is None else validation.measure,
         options.map_every or every,
-        0 if options.map_every else first,
+        0 if options.map_every else start,
         lambda seed, iteration: batch_at(graph, seed, iteration),
+        None if validation is None else validation.evidence,
+        identity(samples.source, samples.images, (samples.starts, samples.rows)),
     )
 
 
-def _evaluator(job: Job, samples: Samples) -> Callable[[], tuple[Measured, list[str]]]:
-    from csptrain.evaluate.detect import eval_dataset, evaluate_detector, torch_detector
+class _Validation:
+    """The validation list as it is measured while training, and what the newest measurement showed."""
 
-    dataset = eval_dataset(job.graph, samples)
-    detect = torch_detector(job.network, job.device)
+    def __init__(self, job: Job, samples: Samples) -> None:
+        from csptrain.evaluate.detect import eval_dataset
 
-    def evaluate() -> tuple[Measured, list[str]]:
-        found = evaluate_detector(job.graph, detect, dataset, job.data.names)
-        bad = [str(error.path) for error in dataset.bad]
-        return found.result(job.options.iou_thresh, job.options.thresh, job.options.points), bad
+        self._job = job
+        self._dataset = eval_dataset(job.graph, samples)
+        self._newest: DetectionEvaluator | None = None
 
-    return evaluate
+    def measure(self) -> tuple[Measured, list[str]]:
+        """The figures, and the images that could not be decoded."""
+        from csptrain.evaluate.detect import evaluate_detector, torch_detector
+
+        job = self._job
+        detect = torch_detector(job.network.fused(), job.device)
+        self._newest = evaluate_detector(job.graph, detect, self._dataset, job.data.names)
+        return self._result(self._newest), [str(error.path) for error in self._dataset.bad]
+
+    def evidence(self) -> list[str]:
+        """Parts of the page; they are made of the newest measurement, which is let go then."""
+        from csptrain.report.run.evidence import detector_parts
+
+        if self._newest is None:
+            return []
+        newest, self._newest = self._newest, None
+        return list(detector_parts(newest, self._result(newest), self._dataset.samples.images))
+
+    def _result(self, found: DetectionEvaluator) -> MapResult:
+        options = self._job.options
+        return found.result(options.iou_thresh, options.thresh, options.points)
 
 
 def _tell_findings(samples: Samples, backup: Path) -> None:

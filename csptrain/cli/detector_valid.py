@@ -93,7 +93,7 @@ def _detect(trained: Trained, images: EvalDataset, options: argparse.Namespace) 
 
     thresh = VALID_THRESH if options.thresh is None else options.thresh
     nms = VALID_NMS if options.nms is None else options.nms
-    detect = torch_detector(trained.network, trained.device)
+    detect = torch_detector(trained.fused, trained.device)
     with progress_bar(len(images)) as progress:
         for part in images.batches(options.batch, pick_workers(options.workers, len(images))):
             candidates = detect(part.images, thresh) if len(part.images) else []

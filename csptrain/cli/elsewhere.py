@@ -17,7 +17,6 @@ _TEXT = f"{_NOT}: csptrain trains on pictures, not on text or other sequences"
 ELSEWHERE: dict[str, str] = {
     "detect": "is `csptrain detector test [x.data] net.cfg net.weights image` here",
     "classify": "is `csptrain classifier predict x.data net.cfg net.weights image` here",
-    "detector demo": f"{_NOT} yet: `csptrain detector test` takes pictures, folders and lists, no video or camera",
     "detector draw": f"{_NOT}: `csptrain detector test` draws the boxes it finds",
     "classifier validcrop": "is `csptrain classifier valid` here, which crops the centre of every image",
     "classifier validmulti": f"{_NOT}: `csptrain classifier valid10` takes ten crops, `--size` another scale",

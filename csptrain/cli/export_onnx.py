@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from csptrain.cfg.dataset import read_lines
-from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments
-from csptrain.cli.session import Overrides, load_graph
+from csptrain.cli.export_figure import figure_name, figure_of, read_data
+from csptrain.cli.exporting import declare_exported, find_images, load_network, read_names, tell_ready
+from csptrain.cli.trained import SPLITS
 from csptrain.errors import ExportError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from csptrain.cfg.dataset import DataSpec
+    from csptrain.formats.onnx_export import OnnxExport
+    from csptrain.network import Network
+
 VERB = "export onnx"
+# More images hardly widen the ranges that are found.
+MOST_CALIBRATION = 200
 
 
 def arguments() -> Arguments:
@@ -20,8 +32,6 @@ def arguments() -> Arguments:
         "Write the network as an ONNX model. Where onnxruntime is installed every head is compared with csptrain "
         "first; a difference is an error and leaves nothing.",
     )
-    parser.positional("cfg", "the network")
-    parser.positional("weights", "its weights")
     parser.option("o", Path, None, "file to write (default: that of the weights with .onnx)", metavar="FILE")
     parser.option(
         "output",
@@ -36,60 +46,111 @@ def arguments() -> Arguments:
     parser.option("overlap", float, 0.45, "overlap from which on --nms drops the lesser box (0.45)")
     parser.flag("dynamic_batch", "take any number of images at once instead of one")
     parser.option("opset", int, None, "version of the operators (13, which every runtime here reads)")
-    parser.option("size", parse_size, None, "input size instead of the cfg's", metavar="N[xM]")
-    parser.option("names", Path, None, "class names, one a line; kept in the file", metavar="FILE")
-    parser.option("tolerance", float, 1e-3, "largest difference of a head, in parts of its range (0.001)")
-    parser.flag("partial", "accept weights that end early or go on after the last layer")
-    parser.flag("lenient", "read the cfg as Darknet does; mistakes become notes")
+    parser.option(
+        "precision",
+        str,
+        "fp32",
+        "fp32 (default); fp16: half the size; int8: a quarter, calibrated on --calibrate. Heads stay in float32",
+        choices=("fp32", "fp16", "int8"),
+        metavar="NAME",
+    )
+    parser.option(
+        "calibrate", str, None, "images for int8 like those it is to see: a list, a folder or a pattern", metavar="LIST"
+    )
+    parser.option(
+        "data", Path, None, "data file: print the AP (or top-1) of the model, and what the precision costs of it"
+    )
+    parser.option("split", str, "valid", "list of the data file for --data (default valid)", choices=SPLITS)
+    declare_exported(parser)
     return parser
 
 
 def run(argv: list[str]) -> int:
     """Export, print how far onnxruntime is off, and return the exit code; raises CspError."""
-    parser = arguments()
-    options = parser.parse(argv)
-    if options.nms and options.output == "raw":
-        raise parser.error("--nms and --output raw exclude each other")
+    options = _parse(argv)
     place = options.o or Path(options.weights).with_suffix(".onnx")
     if place.suffix != ".onnx":
         raise ExportError("is no name of an ONNX model", path=place, hint="let it end in .onnx")
-    names = tuple(word for _, word in read_lines(options.names, "names")) if options.names else ()
-    graph, _ = load_graph(Path(options.cfg), Overrides(size=options.size), print, options.lenient)
+    images = find_images(options.calibrate, MOST_CALIBRATION)
+    network = load_network(options, options.cfg, options.weights)
+    data = read_data(options.data, network.graph) if options.data else None
+    names = read_names(options) or (data.names if data else ())
 
-    from csptrain.formats.darknet import fill
-    from csptrain.formats.onnx_model import DEFAULT_OPSET, OnnxOptions, build_onnx
-    from csptrain.formats.verify import Verification, random_images
+    from csptrain.formats.onnx_export import prepare_onnx
+    from csptrain.formats.onnx_model import DEFAULT_OPSET, OnnxOptions
 
     wanted = OnnxOptions(
-        output="nms" if options.nms else options.output,
+        output=options.output,
         dynamic_batch=options.dynamic_batch,
         opset=options.opset or DEFAULT_OPSET,
         thresh=options.thresh,
         overlap=options.overlap,
         names=names,
     )
-    network = fill(graph, options.weights, options.partial)
-    model = build_onnx(network, wanted)
-    check = Verification(network, (random_images(network),), opset=wanted.opset, tolerance=options.tolerance)
-    report = check.report("onnxruntime")
-    worst = report.worst
-    if report.missing:
-        print(f"not verified: {report.missing}")
-    elif worst is None:
-        raise ExportError(f"{report.refused}: nothing was written", path=graph.path)
-    elif not report.agrees(options.tolerance):
-        raise ExportError(
-            f"layer {worst.layer} [{worst.kind}]: onnxruntime differs: {worst.quantity} by {worst.error:.3g} of "
-            f"{worst.reach:.3g}",
-            path=graph.path,
-            hint=f"allowed are {options.tolerance:g} parts of the range; nothing was written",
-        )
-    else:
-        print(
-            f"onnxruntime {report.version} agrees on random images: max error {worst.error:.2e}, "
-            f"{worst.relative:.2e} of the range"
-        )
-    model.write(place)
-    print(f"outputs: {', '.join(model.outputs)}")
-    print(f"wrote {place} ({len(model.data) / 1e6:.1f} MB, opset {wanted.opset})")
+    export = prepare_onnx(network, wanted, options.precision, _inputs(network, images), options.tolerance)
+    _tell_agreement(export)
+    if data:
+        _tell_figures(export, data, options.split)
+    ready = export.write(place)
+    print(f"outputs: {', '.join(export.model.outputs)}")
+    print(f"wrote {place} ({len(export.model.data) / 1e6:.1f} MB, opset {wanted.opset}, {options.precision})")
+    tell_ready(ready)
     return 0
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    """The options; raises UsageError for those that do not go together."""
+    parser = arguments()
+    options = parser.parse(argv)
+    if options.nms and options.output == "raw":
+        raise parser.error("--nms and --output raw exclude each other")
+    if options.nms:
+        options.output = "nms"
+    if options.precision == "int8" and not options.calibrate:
+        raise parser.error("--precision int8 needs --calibrate LIST, images like those it is to see")
+    if options.calibrate and options.precision != "int8":
+        raise parser.error("--calibrate is for --precision int8 alone")
+    if options.data and options.output != "boxes":
+        raise parser.error("--data measures a model with --output boxes")
+    return options
+
+
+def _inputs(network: Network, images: Sequence[Path]) -> Iterator[Tensor]:
+    """The images as the network is evaluated on them, [1, C, H, W]."""
+    from torch import from_numpy
+
+    from csptrain.datasets.image import load_image, to_planes
+    from csptrain.datasets.views import centre_crop
+    from csptrain.formats.opencv_export import network_input
+
+    net = network.graph.net
+    for path in images:
+        if network.graph.box_heads:
+            yield network_input(network, path)
+        else:
+            yield from_numpy(centre_crop(to_planes(load_image(path, net.channels)), (net.width, net.height)))
+
+
+def _tell_agreement(export: OnnxExport) -> None:
+    report, worst = export.report, export.report.worst
+    if worst is None:
+        print(f"not verified: {report.missing}")
+        return
+    print(
+        f"onnxruntime {report.version} agrees on random images: max error {worst.error:.2e}, "
+        f"{worst.relative:.2e} of the range"
+    )
+    if export.change is not None:
+        print(f"{export.precision} changes the outputs by at most {export.change:.1e} of their range there")
+
+
+def _tell_figures(export: OnnxExport, data: DataSpec, split: str) -> None:
+    """How good the model is, and the exact one where it is another."""
+    graph = export.network.graph
+    exact = figure_of(graph, export.exact, data, split)
+    said = f"{figure_name(graph)} on {split} in onnxruntime: "
+    if export.model is export.exact:
+        print(f"{said}{exact:.6f}")
+        return
+    found = figure_of(graph, export.model, data, split)
+    print(f"{said}fp32 {exact:.6f}, {export.precision} {found:.6f} ({found - exact:+.6f})")

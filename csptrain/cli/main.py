@@ -10,13 +10,15 @@ from importlib import import_module
 from csptrain import __version__
 from csptrain.cli.arguments import UsageError, unknown
 from csptrain.cli.elsewhere import elsewhere
-from csptrain.errors import CspError
+from csptrain.errors import CfgError, CspError
+from csptrain.machine import settle
 
 #: First word -> second word -> (module, or module:function where it is not ``run``; help in one line).
 VERBS: dict[str, dict[str, tuple[str, str]]] = {
     "detector": {
         "train": ("csptrain.cli.detector_train", "train a detector from a cfg"),
         "test": ("csptrain.cli.detector_test", "find objects in pictures and draw them"),
+        "demo": ("csptrain.cli.detector_demo", "find objects on a video, a camera or a stream"),
         "valid": ("csptrain.cli.detector_valid", "write the detections of a validation list to files"),
         "map": ("csptrain.cli.detector_map", "measure mean average precision on a validation list"),
         "recall": ("csptrain.cli.detector_recall", "measure how many objects of a validation list are covered"),
@@ -45,10 +47,21 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "opencv": ("csptrain.cli.export_opencv", "write a cfg and weights that OpenCV 4 computes equally"),
         "onnx": ("csptrain.cli.export_onnx", "write an ONNX model for onnxruntime, OpenVINO and OpenCV 5"),
     },
+    "bench": {
+        "infer": ("csptrain.cli.bench:infer", "time networks in several runtimes, in turn"),
+        "train": ("csptrain.cli.bench:train", "time training steps against a plain PyTorch port"),
+        "table5": ("csptrain.cli.bench:table5", "time the networks of the paper's Table 5 on this CPU"),
+        "data": ("csptrain.cli.bench:data", "time the making of training samples against bare decoding"),
+        "eval": ("csptrain.cli.bench:evaluation", "time evaluation against pycocotools, and suppression"),
+        "load": ("csptrain.cli.bench:load", "time the reading of a network against reading its file"),
+        "memory": ("csptrain.cli.bench:memory", "measure peak memory against executors that keep all"),
+        "all": ("csptrain.cli.bench:everything", "measure all that there is a goal for, and tell which are met"),
+    },
 }
 
 #: Verbs of one word, most of them Darknet's -> (module, or module:function where it is not ``run``; help in one line).
 WORDS: dict[str, tuple[str, str]] = {
+    "new": ("csptrain.cli.new", "make a project of a folder of labelled pictures"),
     "partial": ("csptrain.cli.weights_rewrite:partial", "write the first layers of a weights file"),
     "average": ("csptrain.cli.weights_rewrite:average", "write the mean of several weights files"),
     "reset": ("csptrain.cli.weights_rewrite:reset", "move batch statistics into the weights"),
@@ -80,13 +93,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 done; 1 a mistake in what the user gave (`CspError`, or a file that cannot be read or written);
     2 a command line that cannot be understood; 130 interrupted; 141 nobody reads the output any more.
     """
+    settle()
     try:
         code = _dispatch(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except UsageError as error:
         return _complain(error, EXIT_USAGE)
     except CspError as error:
-        return _complain(error, EXIT_ERROR)
+        return _complain(_with_source(error), EXIT_ERROR)
     except KeyboardInterrupt:
         print("\ncsptrain: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -148,6 +162,19 @@ def _overview(verbs: dict[str, dict[str, tuple[str, str]]]) -> str:
 def _show(text: str) -> int:
     print(text)
     return 0
+
+
+def _with_source(error: CspError) -> CspError:
+    """The error, with a hint where a cfg that is missing is one of the networks that csptrain brings."""
+    if isinstance(error, CfgError) and error.path is not None and not os.path.exists(error.path):
+        from csptrain.zoo.contents import RECIPES
+
+        folder, file = os.path.split(error.path)
+        name = file.removesuffix(".cfg")
+        if name in RECIPES and folder in ("", "cfg"):  # elsewhere it is a trained one, of other classes
+            hint = f"csptrain cfg new {name} -o {error.path} writes that network"
+            return CfgError(error.message, path=error.path, hint=hint)
+    return error
 
 
 def _complain(error: CspError | str, code: int) -> int:

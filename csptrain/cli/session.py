@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from csptrain.graph import Graph
 
 DATA_SUFFIXES = (".data", ".yaml", ".yml")
+WEIGHTS_SUFFIXES = (".weights", ".backup")  # the second is what old Darknets called their newest
 COCO = Path("data/coco.data")
 BUILT_IN = Path("data/shapes")
 Say = Callable[[str], None]
@@ -42,7 +43,7 @@ def sort_files(words: Sequence[str], verb: str) -> Files:
         found = f"found '{rest[0]}'" if rest else "none is given"
         raise UsageError(f"{verb} needs a cfg: {found}", hint=f"csptrain {verb} [x.data] net.cfg [x.weights]")
     cfg = Path(rest.pop(0))
-    is_weights = bool(rest) and (rest[0].endswith(".weights") or ".conv." in rest[0])
+    is_weights = bool(rest) and (rest[0].endswith(WEIGHTS_SUFFIXES) or ".conv." in rest[0])
     weights = Path(rest.pop(0)) if is_weights else None
     return Files(data, cfg, weights, tuple(rest))
 

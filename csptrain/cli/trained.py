@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ def declare_network(parser: Arguments) -> None:
     """Add the options of every verb that runs a trained network."""
     parser.option("size", parse_size, None, "input size instead of the cfg's: 416, 512x288", metavar="N[xM]")
     parser.option("device", str, None, "cpu, cuda, cuda:1 (default: cuda if there is one)")
+    parser.option("amp", str, "off", "bf16 arithmetic: on, off (default)", choices=("off", "on"))
     parser.flag("lenient", "read the cfg as Darknet does; mistakes become warnings")
     parser.flag("partial", "accept weights that end early or go on after the last layer")
     parser.flag("dont_show", "accepted; nothing is ever shown in a window")
@@ -96,6 +98,14 @@ class Trained:
     graph: Graph
     network: Network
     device: torch.device
+    bf16: bool = False
+
+    @cached_property
+    def fused(self) -> Network:
+        """The network as it runs fastest, in the arithmetic that was asked for; made when first wanted."""
+        import torch
+
+        return self.network.fused(torch.bfloat16 if self.bf16 else torch.float32)
 
 
 def load_trained(
@@ -138,7 +148,7 @@ def load_trained(
     device = pick_device(options.device)
     network = fill(graph, files.weights, options.partial)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Trained(files, files.weights, data, graph, network, device)
+    return Trained(files, files.weights, data, graph, network, device, getattr(options, "amp", "off") == "on")
 
 
 def check_classes(graph: Graph, data: DataSpec) -> None:

@@ -5,31 +5,37 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from csptrain.cfg.dataset import DataSpec
 from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments
+from csptrain.cli.launch import device_of, first
+from csptrain.cli.resuming import begin
 from csptrain.cli.session import Files, Overrides, load_graph, pick_device
+from csptrain.cli.stopping import Stopping, duration, exit_code
 from csptrain.cli.trained import natural, positive
 from csptrain.errors import CspError
 
 if TYPE_CHECKING:
     import torch
 
-    from csptrain.datasets.loader import TrainingSet
+    from csptrain.datasets.loader import BatchLoader, TrainingSet
     from csptrain.datasets.stream import Feed
     from csptrain.evaluate.measured import Measured
     from csptrain.graph import Graph
     from csptrain.network import Network
+    from csptrain.train.distributed import Processes
     from csptrain.train.loop import Plan
     from csptrain.train.state import Progress
     from csptrain.train.step import Trainer
 
 CACHE_BYTES = 1 << 30
+# What every training writes beside the files named after its cfg, by how their names begin.
+WRITTEN = ("results.csv", "chart.png", "report.html", "bad", "not_finite", "aug_")
 
 
 def declare_training(parser: Arguments) -> None:
@@ -51,13 +57,19 @@ def declare_training(parser: Arguments) -> None:
         "save_last", positive, None, "iterations between two saves of _last.weights and the state (100)", metavar="N"
     )
     parser.option("json_log", Path, None, "file for one JSON object an iteration", metavar="FILE")
-    parser.option("gpus", str, None, "Darknet's list of GPUs; the first is used", metavar="0,1")
+    parser.option("gpus", str, None, "Darknet's list of GPUs: one process trains on each", metavar="0,1")
+    parser.option("time_limit", duration, None, "save and stop after this time: 90, 45m, 1h30m, 2d", metavar="TIME")
     parser.option("mjpeg_port", int, None, "Darknet's chart server; the chart is a file here")
+    parser.flag(
+        "checkpoint_activations", "keep less for the backward pass and compute it again: same numbers, more time"
+    )
     parser.flag("clear", "start counting images from 0 although the weights have seen some")
     parser.flag("resume", "go on from the full state in the backup folder")
+    parser.flag("local_bn", "several processes: each normalizes its own images where a mini-batch is divided")
     parser.flag("partial", "accept start weights that end early or go on after the last layer")
     parser.flag("lenient", "read the cfg as Darknet does; mistakes become warnings")
     parser.flag("dont_show", "accepted; nothing is ever shown in a window")
+    parser.flag("tensorboard", "write the figures of every iteration to backup/tensorboard too, for TensorBoard")
     parser.flag("show_imgs", "write the samples of the first iterations, as they are trained on, as aug_*.jpg")
 
 
@@ -75,6 +87,7 @@ class Job:
     device: torch.device
     amp: torch.dtype | None
     workers: int
+    processes: Processes | None = None
 
     def feed(self, seed: int) -> Feed:
         """How the training asks for its images."""
@@ -91,7 +104,8 @@ class Course:
     ``samples`` makes the training set from the run's seed, ``size_at`` gives the network's (width, height) from seed
     and iteration. ``evaluate`` gives the figures and the images that could not be decoded; it is called every
     ``every`` iterations from iteration ``first`` on, and at the end. ``batch_at`` gives the number of images from seed
-    and iteration, where that is not always the cfg's.
+    and iteration, where that is not always the cfg's. ``evidence`` gives what the newest evaluation showed, as parts of
+    the page. ``identity`` tells the training set from another.
     """
 
     samples: Callable[[int], TrainingSet]
@@ -100,25 +114,42 @@ class Course:
     every: int = 0
     first: int = 0
     batch_at: Callable[[int, int], int] | None = None
+    evidence: Callable[[], Sequence[str]] | None = None
+    identity: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Where a training ended, with the exit code: 0 after its last iteration."""
+
+    progress: Progress
+    code: int = 0
 
 
 def prepare(
-    options: argparse.Namespace, files: Files, data: DataSpec, wanted: Overrides, check: Callable[[Graph], None]
+    options: argparse.Namespace,
+    files: Files,
+    data: DataSpec,
+    wanted: Overrides,
+    check: Callable[[Graph], None],
+    processes: Processes | None = None,
 ) -> Job:
     """Plan the network, ``check`` it for its purpose, and load its start weights; says what is run.
 
     Raises CspError.
     """
+    from csptrain.datasets.loader import usable_workers
     from csptrain.formats.weights import load_weights
     from csptrain.network import Network
 
+    if options.local_bn and processes is not None:
+        wanted = _divided(files, wanted, options.lenient, processes.count)
     graph, cfg = load_graph(files.cfg, wanted, say, options.lenient)
     check(graph)
     graph.refuse_training()
     if graph.net.max_batches < 1:
         raise graph.net.section.error("has no max_batches=", hint="give --iterations N")
-    gpu = None if options.gpus is None else f"cuda:{options.gpus.split(',')[0]}"
-    device = pick_device(options.device or gpu)
+    device = pick_device(device_of(options))
     amp = _amp(options.amp, device)
     network = Network(graph, options.seed)
     if files.weights is not None:
@@ -128,27 +159,46 @@ def prepare(
         network.seen = 0
     workers = options.workers
     if workers is None:
-        workers = max(1, min(16, (os.cpu_count() or 2) // 2))
+        # As many as torchrun or -gpus started on this machine share its cores.
+        workers = max(1, min(16, (os.cpu_count() or 2) // 2 // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+    if usable_workers(workers) < workers:
+        workers = 0
+        say("warning: there is no shared memory (/dev/shm), so images are prepared without worker processes")
+    together = f"{processes.count} processes, this one on " if processes is not None else ""
     say(
-        f"run: {device}, {'bf16' if amp else 'float32'}, seed {options.seed}, {workers} worker(s), "
+        f"run: {together}{device}, {'bf16' if amp else 'float32'}, seed {options.seed}, {workers} worker(s), "
         f"batch {graph.net.effective_batch} = {graph.net.subdivisions} x {graph.net.mini_batch}"
     )
     backup = options.backup or data.backup
-    return Job(options, data, graph, network, cfg, files.cfg.stem, backup, device, amp, workers)
+    return Job(options, data, graph, network, cfg, files.cfg.stem, backup, device, amp, workers, processes)
 
 
-def train(job: Job, course: Course) -> Progress:
-    """Run the job to its last iteration, from its state where it is resumed; raises CspError."""
-    from csptrain.cli.progress import Display
+def _divided(files: Files, wanted: Overrides, lenient: bool, processes: int) -> Overrides:
+    """The overrides by which every process has whole mini-batches of its own; raises CfgError."""
+    net = load_graph(files.cfg, wanted, lambda line: None, lenient)[0].net
+    if net.subdivisions % processes == 0:
+        return wanted
+    parts = net.subdivisions * processes
+    if net.effective_batch % parts:
+        raise net.section.error(
+            f"batch={net.batch} cannot be cut into {parts} equal parts for {processes} processes", "batch"
+        )
+    return replace(wanted, net={**wanted.net, "subdivisions": str(parts)})
+
+
+def train(job: Job, course: Course) -> Ended:
+    """Run the job to its last iteration or until it is asked to stop, from its state where it is resumed.
+
+    Raises CspError.
+    """
     from csptrain.datasets.loader import BatchLoader
-    from csptrain.formats.files import write_atomically
-    from csptrain.report.augmented import write_samples
-    from csptrain.train.log import RunLog
-    from csptrain.train.loop import SAVE_LAST, Plan, Watcher, darknet_interval, fit, note_bad
+    from csptrain.formats.files import remove_leftovers, write_atomically
+    from csptrain.train.loop import SAVE_LAST, Plan, Watcher, darknet_interval, fit
     from csptrain.train.step import Trainer
 
     options, net, batch_at = job.options, job.graph.net, course.batch_at
-    trainer = Trainer(job.network, job.device, job.amp, options.seed)
+    trainer = Trainer(job.network, job.device, job.amp, options.seed, job.processes)
+    trainer.checkpoint_activations = options.checkpoint_activations
     plan = Plan(
         base=job.base,
         backup=job.backup,
@@ -158,11 +208,14 @@ def train(job: Job, course: Course) -> Progress:
         save_last=options.save_last or job.data.savelast or SAVE_LAST,
         map_every=course.every,
         map_from=course.first,
+        data=course.identity,
     )
-    progress = _begin(job, plan, trainer)
-    trained = job.backup / f"{job.base}.cfg"
-    if not (trained.exists() and trained.samefile(job.graph.path)):  # the backup folder may be the cfg's own
-        write_atomically(trained, [job.cfg.encode()], CspError)
+    progress = begin(job, plan, trainer, say)
+    if trainer.processes.first:
+        remove_leftovers(job.backup, (job.base, *WRITTEN))
+        trained = job.backup / f"{job.base}.cfg"
+        if not (trained.exists() and trained.samefile(job.graph.path)):  # the backup folder may be the cfg's own
+            write_atomically(trained, [job.cfg.encode()], CspError)
     loader = BatchLoader(
         course.samples(progress.seed),
         start_iteration=progress.iteration + 1,
@@ -171,9 +224,40 @@ def train(job: Job, course: Course) -> Progress:
         batch_at=None if batch_at is None else lambda iteration: batch_at(progress.seed, iteration),
         workers=job.workers,
         pin=job.device.type == "cuda",
+        slots_of=trainer.share.slots,
     )
+    with Stopping(options.time_limit) as stopping:
+        if trainer.processes.first:
+            reason = _train_and_tell(job, course, trainer, plan, progress, loader, stopping)
+        else:
+            silent = Watcher(lambda *_: None, lambda *_: None, lambda *_: None, stopping.reason)
+            reason = fit(trainer, loader, progress, plan, None, silent)
+    if reason is not None:
+        say(f"stopped after iteration {progress.iteration} of {plan.stop} by {reason}; --resume goes on")
+        return Ended(progress, exit_code(reason))
+    say(f"weights: {plan.file('final')}")
+    return Ended(progress)
+
+
+def _train_and_tell(
+    job: Job,
+    course: Course,
+    trainer: Trainer,
+    plan: Plan,
+    progress: Progress,
+    loader: BatchLoader,
+    stopping: Stopping,
+) -> str | None:
+    """Train and write all that a run leaves; the reason where it ended before its last iteration."""
+    from csptrain.cli.progress import Display
+    from csptrain.cli.run_report import open_report, open_scalars, watcher
+    from csptrain.report.augmented import write_samples
+    from csptrain.train.log import RunLog
+    from csptrain.train.loop import fit, note_bad
+
+    options = job.options
     log = RunLog(job.backup, options.json_log, progress.iteration + 1)
-    display = Display(progress.iteration, plan.stop, net.effective_batch, job.backup)
+    display = Display(progress.iteration, plan.stop, job.graph.net.effective_batch, job.backup)
     evaluate = course.evaluate
     if evaluate is not None:
 
@@ -184,47 +268,22 @@ def train(job: Job, course: Course) -> Progress:
 
         plan = replace(plan, evaluate=measure)
     try:
-        fit(
-            trainer,
-            write_samples(loader, job.backup, job.data.names) if options.show_imgs else loader,
-            progress,
-            plan,
-            log,
-            Watcher(display.iteration, display.evaluated, display.warned),
-        )
+        page = open_report(job, progress, course.evidence, display.warned)
+        with page as report, open_scalars(job, progress) as scalars:
+            batches = write_samples(loader, job.backup, job.data.names) if options.show_imgs else loader
+            watch = replace(watcher(display, report, scalars), stop=stopping.reason)
+            reason = fit(trainer, report.passed(batches), progress, plan, log, watch)
+            report.ended(reason)
+            return reason
     finally:
         display.close()
         log.close()
-    say(f"weights: {plan.file('final')}")
-    return progress
 
 
 def say(line: str) -> None:
-    """One line on the terminal, at once."""
-    print(line, file=sys.stdout, flush=True)
-
-
-def _begin(job: Job, plan: Plan, trainer: Trainer) -> Progress:
-    """Where the training starts: at the state it is resumed from, or after the images that its weights have seen."""
-    import torch
-
-    from csptrain.train import state
-
-    options = job.options
-    torch.manual_seed(options.seed)
-    if options.resume and plan.state_file.exists():
-        progress = state.restore(plan.state_file, trainer, job.cfg)
-        say(f"resumed after iteration {progress.iteration} of {plan.stop}")
-        return progress
-    if options.resume:
-        say(f"nothing to resume: there is no {plan.state_file} yet, so this starts from the beginning")
-    progress = state.Progress(iteration=job.network.seen // job.graph.net.effective_batch, seed=options.seed)
-    if progress.iteration >= plan.stop:
-        raise CspError(
-            f"the training is already at iteration {progress.iteration} of {plan.stop}",
-            hint="raise max_batches or --iterations, or start over with -clear",
-        )
-    return progress
+    """One line on the terminal, at once; of several processes the first one's."""
+    if first():
+        print(line, file=sys.stdout, flush=True)
 
 
 def _amp(choice: str, device: torch.device) -> torch.dtype | None:

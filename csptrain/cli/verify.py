@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments, unknown
-from csptrain.cli.export_opencv import find_images
-from csptrain.cli.session import Overrides, load_graph
+from csptrain.cli.exporting import declare_compared, find_images, load_network
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,14 +37,11 @@ def arguments() -> Arguments:
         metavar="A,B",
     )
     parser.option("opencv5_python", Path, None, "a Python with OpenCV 5", metavar="PATH")
-    parser.option("tolerance", float, 1e-3, "largest difference, in parts of the range (0.001)")
     parser.flag("layers", "compare every layer, and print them")
     parser.option("opset", int, None, "version of the ONNX operators (13)")
-    parser.option("size", parse_size, None, "input size instead of the cfg's", metavar="N[xM]")
     parser.flag("matrix", "the words are cfgs or folders of them: try each with random weights")
     parser.option("markdown", Path, None, "write the matrix into this page", metavar="FILE")
-    parser.flag("partial", "accept weights that end early or go on after the last layer")
-    parser.flag("lenient", "read the cfg as Darknet does; mistakes become notes")
+    declare_compared(parser)
     return parser
 
 
@@ -56,7 +51,8 @@ def run(argv: list[str]) -> int:
     options = parser.parse(argv)
 
     from csptrain.formats.onnx_model import DEFAULT_OPSET
-    from csptrain.formats.verify import RUNTIMES, Verification
+    from csptrain.formats.runtimes import RUNTIMES
+    from csptrain.formats.verify import Verification
 
     runtimes = tuple(options.runtimes.split(",")) if options.runtimes else RUNTIMES
     for word in runtimes:
@@ -70,11 +66,8 @@ def run(argv: list[str]) -> int:
         raise parser.error("a cfg and its weights are needed")
     cfg, weights, *pictures = options.words
     paths = [path for word in pictures for path in find_images(word)]
-    graph, _ = load_graph(Path(cfg), Overrides(size=options.size), print, options.lenient)
-
-    from csptrain.formats.darknet import fill
-
-    network = fill(graph, weights, options.partial)
+    network = load_network(options, cfg, weights)
+    net = network.graph.net
     check = Verification(
         network,
         _images(network, paths),
@@ -82,7 +75,7 @@ def run(argv: list[str]) -> int:
         options.opset or DEFAULT_OPSET,
         options.tolerance,
     )
-    print(f"csptrain against other runtimes on {len(paths) or 'random'} images, {graph.net.width}x{graph.net.height}:")
+    print(f"csptrain against other runtimes on {len(paths) or 'random'} images, {net.width}x{net.height}:")
     print(f"  {'runtime':<22}{'layer':>5}  {'kind':<14}{'quantity':<12}{'max error':>10}  {'of range':>9}")
     off = False
     for runtime in runtimes:

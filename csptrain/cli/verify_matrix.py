@@ -36,7 +36,7 @@ def run_matrix(given: Sequence[Path], runtimes: Sequence[str], options: argparse
 
 def _cfgs(given: Sequence[Path]) -> list[Path]:
     """The cfgs, a folder standing for all that it holds; raises DataError."""
-    found = [cfg for path in given for cfg in (sorted(path.glob("*.cfg")) if path.is_dir() else [path])]
+    found = [cfg for path in given for cfg in (sorted(path.rglob("*.cfg")) if path.is_dir() else [path])]
     if not found:
         raise DataError("no cfg is given", hint="name cfgs or folders of them")
     return found

@@ -44,6 +44,11 @@ class Augmentation:
     fill: Fill = "mean"
     max_truths: int = 200
 
+    def least(self, net_size: tuple[int, int]) -> tuple[float, float] | None:
+        """Sides of an image whose smallest crop still fills a net of ``net_size``; None where no size is enough."""
+        share = 1 - 2 * self.jitter - max(1 - 1 / self.resize, 0.0)
+        return (net_size[0] / share, net_size[1] / share) if share > 0 else None
+
 
 @dataclass(frozen=True)
 class Draw:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from csptrain.cfg.categories import read_categories
+from csptrain.cfg.regular import check_regular
 from csptrain.datasets.lists import Finding, Samples
 from csptrain.datasets.objects import IntArray, Objects
 from csptrain.errors import DataError
@@ -122,6 +123,7 @@ class _Collector:
 
     def read(self) -> None:
         """Raises DataError for what is no COCO json."""
+        check_regular(self.path)
         try:
             with self.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
                 text = _OUTLINE.sub(b'"segmentation":0', view).decode("utf-8-sig")

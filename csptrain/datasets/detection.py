@@ -75,6 +75,6 @@ class DetectionDataset:
         return compose(parts, net_size, centre, self.settings.fill, self.settings.mosaic_bound)
 
     def _part(self, index: int, rng: np.random.Generator, net_size: tuple[int, int], files: Files) -> Part:
-        index, pixels = self.stream.load(index, files)
+        index, pixels = self.stream.load(index, files, self.settings.least(net_size))
         size = pixels.shape[1], pixels.shape[0]
         return Part(pixels, self.samples.truth(index), draw(rng, size, net_size, self.settings))

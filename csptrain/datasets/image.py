@@ -12,33 +12,53 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from csptrain.cfg.regular import check_regular
+from csptrain.datasets.image_header import declared_size
 from csptrain.errors import DataError
 from csptrain.ops.decode import letterbox_size
 
 Pixels = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 
+# What decoding may need is bounded before it begins: three bytes a pixel, and the file beside it.
+MAX_PIXELS = 200_000_000
+MAX_BYTES = 1 << 29
+
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 
+_FULL = cv2.IMREAD_COLOR, cv2.IMREAD_GRAYSCALE
+# Divisor of a JPEG's sides -> how OpenCV is asked for it, in colour and in grey.
+_REDUCED = {
+    8: (cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_REDUCED_GRAYSCALE_8),
+    4: (cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_GRAYSCALE_4),
+    2: (cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_REDUCED_GRAYSCALE_2),
+}
 
-def load_image(path: str | os.PathLike[str], channels: int = 3) -> Pixels:
+
+def load_image(path: str | os.PathLike[str], channels: int = 3, least: tuple[float, float] | None = None) -> Pixels:
     """Decode an image file to uint8 [H, W, channels], RGB (3) or grey (1).
 
-    Grey is replicated, alpha dropped, and the EXIF orientation ignored, as Darknet does.
+    Grey is replicated, alpha dropped, 16 bits become 8, and the EXIF orientation is ignored, as Darknet does. Of an
+    animation the first picture is taken.
+
+    Args:
+        path: the file.
+        channels: 3 or 1.
+        least: width and height that suffice: a JPEG is then decoded at 1/2, 1/4 or 1/8 of its size if it keeps them.
 
     Raises:
-        DataError: a file that cannot be read or decoded, or a JPEG that ends early.
+        DataError: a file that cannot be read or decoded, a JPEG that ends early, or an image of more than `MAX_PIXELS`.
     """
     if channels not in (1, 3):
         raise DataError(f"images have 1 or 3 channels, not {channels}", path=path)
-    try:
-        with open(path, "rb") as stream:
-            raw = stream.read()
-    except OSError as error:
-        raise DataError(f"the image cannot be read: {error.strerror}", path=path) from None
+    raw = _read(path)
+    size = declared_size(raw)
+    if size is not None and size[0] * size[1] > MAX_PIXELS:
+        raise DataError(f"the image declares {size[0]}x{size[1]} pixels, more than {MAX_PIXELS}", path=path)
     if _ends_early(raw):
         raise DataError("the JPEG image is cut off", path=path)
-    kind = cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE
+    kinds = _kinds(size, least) if least and size and raw.startswith(_JPEG_START) else _FULL
+    kind = kinds[0 if channels == 3 else 1]
     try:
         pixels = cv2.imdecode(np.frombuffer(raw, np.uint8), kind | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:  # an empty file, or sizes beyond OpenCV's limits
@@ -48,6 +68,23 @@ def load_image(path: str | os.PathLike[str], channels: int = 3) -> Pixels:
     if channels == 1:
         return np.asarray(pixels[:, :, None], np.uint8)
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), np.uint8)
+
+
+def _kinds(size: tuple[int, int], least: tuple[float, float]) -> tuple[int, int]:
+    """How to ask for the smallest decoding that is still ``least``."""
+    for divisor, kinds in _REDUCED.items():
+        if size[0] >= divisor * least[0] and size[1] >= divisor * least[1]:
+            return kinds
+    return _FULL
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
+    check_regular(path, MAX_BYTES)
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(MAX_BYTES)
+    except OSError as error:
+        raise DataError(f"the image cannot be read: {error.strerror}", path=path) from None
 
 
 def _ends_early(raw: bytes) -> bool:

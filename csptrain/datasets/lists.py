@@ -27,6 +27,7 @@ _LABEL_FOLDERS = (
     ("/JPEGImages/", "/labels/"),
     ("/images/", "/labels/"),
 )
+_DIGITS = 9  # of a class number; Python refuses to read thousands
 _NO_ROWS: FloatArray = np.zeros((0, 5), np.float32)
 
 
@@ -88,7 +89,7 @@ def read_images(source: Path) -> list[str]:
     Raises:
         DataError: no such list, an empty one, or an image that does not exist (with the line of the list).
     """
-    if source.is_dir():
+    if os.path.isdir(source):
         images = sorted(str(file) for file in source.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
         if not images:
             raise DataError("the folder holds no image", path=source)
@@ -98,7 +99,7 @@ def read_images(source: Path) -> list[str]:
         if text.startswith("#"):
             continue
         image = resolve(text, source.parent)
-        if not image.exists():
+        if not os.path.exists(image):
             raise DataError(
                 f"the image {text} does not exist",
                 path=source,
@@ -214,7 +215,7 @@ def parse_row(words: list[str], classes: int, path: str | os.PathLike[str], line
         raise DataError(f"'{' '.join(words)[:60]}' is not class x y w h", path=path, line=line) from None
     if not all(map(math.isfinite, (x, y, w, h))):
         raise DataError(f"'{' '.join(words)[:60]}' holds a value that is not finite", path=path, line=line)
-    if not (words[0].isascii() and words[0].isdigit()) or int(words[0]) >= classes:
+    if not (words[0].isascii() and words[0].isdigit()) or len(words[0]) > _DIGITS or int(words[0]) >= classes:
         raise DataError(
             f"class {words[0][:20]} is not one of 0..{classes - 1}",
             path=path,

@@ -9,8 +9,10 @@ import math
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -22,14 +24,18 @@ from torch.utils.data import DataLoader, Dataset
 
 from csptrain.datasets.image import FloatArray
 from csptrain.datasets.stream import Sample
-from csptrain.errors import CspError
+from csptrain.errors import CspError, DataError
 
 SizeAt = Callable[[int], tuple[int, int]]
 BatchAt = Callable[[int], int]
+SlotsOf = Callable[[int], Sequence[int]]
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 _CHUNK = 8  # samples a worker hands over at once: small enough to start soon, large enough to cost nothing
 _BATCHES_AHEAD = 2
+_MOST_DEATHS = 5
+# What is raised when a worker is gone before its answer has been fetched.
+_CUT_OFF = (ConnectionError, EOFError, FileNotFoundError)
 _SHARED_MEMORY = "/dev/shm"
 
 
@@ -53,7 +59,8 @@ class Batch:
 
     ``images`` uint8 [batch, H, W, C] RGB; ``truth`` float32 [batch, T, 5] rows x y w h class, zero padded, or
     [batch, classes] targets; ``bad`` names the image files that could not be decoded and were replaced, ``files`` those
-    that the images come from.
+    that the images come from. ``whole`` counts the images of the iteration where these are a part of them.
+    ``warnings`` tells what went wrong in making it.
     """
 
     iteration: int
@@ -61,14 +68,15 @@ class Batch:
     truth: Tensor
     bad: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    whole: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class _Request(NamedTuple):
-    """Samples first..last-1 of an iteration, for a net of size (width, height)."""
+    """Samples of an iteration, for a net of size (width, height)."""
 
     iteration: int
-    first: int
-    last: int
+    slots: tuple[int, ...]
     size: tuple[int, int]
 
 
@@ -94,14 +102,13 @@ class _Chunks(Dataset[_Chunk]):
 
     def _make(self, request: _Request) -> _Chunk:
         width, height = request.size
-        count = request.last - request.first
-        images = torch.empty((count, height, width, self.dataset.channels), dtype=torch.uint8)
+        images = torch.empty((len(request.slots), height, width, self.dataset.channels), dtype=torch.uint8)
         pixels = images.numpy()
         truths: list[FloatArray] = []
         bad: list[str] = []
         files: list[str] = []
-        for place in range(count):
-            sample = self.dataset.sample(request.iteration, request.first + place, request.size)
+        for place, slot in enumerate(request.slots):
+            sample = self.dataset.sample(request.iteration, slot, request.size)
             pixels[place] = sample.pixels
             truths.append(sample.truth)
             bad.extend(sample.bad)
@@ -123,18 +130,53 @@ def pad_truths(truths: list[FloatArray]) -> FloatArray:
     return padded
 
 
+class WorkerDied(DataError):
+    """A loader process that was killed."""
+
+
+def usable_workers(wanted: int) -> int:
+    """``wanted``, or 0 where there is no shared memory by which worker processes could hand over their batches."""
+    there = not sys.platform.startswith("linux") or os.access(_SHARED_MEMORY, os.W_OK)
+    return wanted if there else 0
+
+
 def start_worker(_worker: int) -> None:
-    """Set up a worker process: one thread each, and Ctrl-C left to the main process."""
+    """Set up a worker process: one thread each, and the signals that end a training left to the main process."""
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def answers_of(loader: DataLoader[Any]) -> Iterator[Any]:
+    """What the workers of a loader answer; raises WorkerDied when one of them has been killed."""
+    answers = iter(loader)
+    if loader.num_workers and threading.current_thread() is threading.main_thread():
+        # Torch's handler would raise its error wherever this process is, in the midst of a step or of a file.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    while True:
+        try:
+            answer = next(answers)
+        except StopIteration:
+            return
+        except (RuntimeError, *_CUT_OFF) as error:
+            if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+                raise
+            raise WorkerDied(
+                f"a loader process died: {error}", hint="often the memory is full; try fewer --workers"
+            ) from None
+        yield answer
 
 
 def in_order(
     items: Dataset[Item], batch: int, workers: int, collate: Callable[[list[Item]], Answer]
 ) -> Iterable[Answer]:
-    """Every item once, in order, ``batch`` at a time; ``collate`` makes one answer of them, in the worker."""
-    return DataLoader(
+    """Every item once, in order, ``batch`` at a time; ``collate`` makes one answer of them, in the worker.
+
+    Raises WorkerDied.
+    """
+    loader = DataLoader(
         items,
         batch_size=batch,
         num_workers=workers,
@@ -143,6 +185,7 @@ def in_order(
         # Without one of its own the loader would draw from torch's global random state.
         generator=torch.Generator(),
     )
+    return answers_of(loader)
 
 
 class BatchLoader:
@@ -158,6 +201,7 @@ class BatchLoader:
         batch_at: BatchAt | None = None,
         workers: int = 0,
         pin: bool = False,
+        slots_of: SlotsOf = range,
     ) -> None:
         """
         Args:
@@ -166,6 +210,7 @@ class BatchLoader:
             batch_at: images of an iteration, at least the dataset's own; likewise. Without it there are always as many.
             workers: processes that make samples; 0 makes them in this process when they are asked for.
             pin: give page-locked batches, which a GPU fetches faster.
+            slots_of: which samples of an iteration of so many are made here; by default all.
         """
         self.dataset = dataset
         self.iterations = range(start_iteration, stop_iteration)
@@ -173,35 +218,53 @@ class BatchLoader:
         self.batch_at = batch_at or (lambda _: dataset.batch)
         self.workers = workers
         self.pin = pin
-        self._chunk = dataset.batch if workers == 0 else min(_CHUNK, math.ceil(dataset.batch / workers))
+        self.slots_of = slots_of
+        share = len(slots_of(dataset.batch))
+        self._chunk = share if workers == 0 else min(_CHUNK, math.ceil(share / workers))
 
     def __len__(self) -> int:
         return len(self.iterations)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Raises the CspError that a sample met."""
-        if not self.iterations:
-            return
+        """Raises the CspError that a sample met, and DataError where worker processes die again and again.
+
+        The batches of a worker that dies are made once more by others, with a warning.
+        """
+        start, deaths = self.iterations.start, 0
+        warnings: tuple[str, ...] = ()
+        while start < self.iterations.stop:
+            try:
+                for batch in self._batches(range(start, self.iterations.stop)):
+                    start = batch.iteration + 1
+                    yield replace(batch, warnings=warnings) if warnings else batch
+                    warnings = ()
+            except WorkerDied as error:
+                deaths += 1
+                if deaths > _MOST_DEATHS:
+                    raise DataError(f"{error.message}; {deaths} of them in this run", hint=error.hint) from None
+                warnings += (f"{error}; its batches are made again",)
+
+    def _batches(self, iterations: range) -> Iterator[Batch]:
         loader = DataLoader(
             _Chunks(self.dataset),
             batch_size=None,
-            sampler=self._requests(),
+            sampler=self._requests(iterations),
             num_workers=self.workers,
             collate_fn=_as_is,
             worker_init_fn=start_worker,
             prefetch_factor=self._ahead() if self.workers else None,
             generator=torch.Generator(),
         )
-        answers = iter(loader)
-        for iteration in self.iterations:
-            chunks = math.ceil(self.batch_at(iteration) / self._chunk)
+        answers = answers_of(loader)
+        for iteration in iterations:
+            chunks = math.ceil(len(self.slots_of(self.batch_at(iteration))) / self._chunk)
             yield self._assemble(iteration, list(islice(answers, chunks)))
 
-    def _requests(self) -> Iterator[_Request]:
-        for iteration in self.iterations:
-            size, batch = self.size_at(iteration), self.batch_at(iteration)
-            for first in range(0, batch, self._chunk):
-                yield _Request(iteration, first, min(first + self._chunk, batch), size)
+    def _requests(self, iterations: range) -> Iterator[_Request]:
+        for iteration in iterations:
+            size, slots = self.size_at(iteration), tuple(self.slots_of(self.batch_at(iteration)))
+            for first in range(0, len(slots), self._chunk):
+                yield _Request(iteration, slots[first : first + self._chunk], size)
 
     def _ahead(self) -> int:
         """Chunks each worker makes ahead: two batches in all, within half of the free shared memory."""
@@ -222,10 +285,10 @@ class BatchLoader:
         truth = _join_truths([chunk.truth for chunk in chunks])
         if len(chunks) == 1:
             images = chunks[0].images.pin_memory() if self.pin else chunks[0].images
-            return Batch(iteration, images, truth, bad, files)
+            return Batch(iteration, images, truth, bad, files, self.batch_at(iteration))
         images = torch.empty((len(truth), *chunks[0].images.shape[1:]), dtype=torch.uint8, pin_memory=self.pin)
         torch.cat([chunk.images for chunk in chunks], out=images)
-        return Batch(iteration, images, truth, bad, files)
+        return Batch(iteration, images, truth, bad, files, self.batch_at(iteration))
 
 
 def _join_truths(truths: list[Tensor]) -> Tensor:

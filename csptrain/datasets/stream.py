@@ -42,14 +42,15 @@ class Files:
 class Feed:
     """How training asks for images: ``batch`` an iteration, in the order of ``seed``.
 
-    Decoded images are held in memory if all of a list need at most ``cache_bytes``. Raises ValueError for a negative
-    seed.
+    Decoded images are held in memory if all of a list need at most ``cache_bytes``; those that are not may be decoded
+    at a reduced size where ``reduced``. Raises ValueError for a negative seed.
     """
 
     batch: int
     seed: int = 0
     channels: int = 3
     cache_bytes: int = 0
+    reduced: bool = False
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -69,6 +70,7 @@ class ImageStream:
         self.batch = feed.batch
         self.seed = feed.seed
         self.channels = feed.channels
+        self.reduced = feed.reduced
         self.cache = ImageCache(images, feed.channels, feed.cache_bytes)
         self._bad: set[int] = set()
         self._order: tuple[int, npt.NDArray[np.int64]] | None = None
@@ -91,9 +93,10 @@ class ImageStream:
         """The random numbers of a sample."""
         return np.random.default_rng([self.seed, iteration, slot])
 
-    def load(self, index: int, files: Files) -> tuple[int, Pixels]:
+    def load(self, index: int, files: Files, least: tuple[float, float] | None = None) -> tuple[int, Pixels]:
         """Image ``index``, or the next of the list that can be decoded: its index and uint8 [H, W, C].
 
+        ``least`` is a width and height that suffice where images may be reduced.
         It and those passed over are added to ``files``. Raises DataError when no image of the list can be decoded.
         """
         count = len(self.images)
@@ -101,7 +104,7 @@ class ImageStream:
             pixels = self.cache.get(index)
             if pixels is None and index not in self._bad:
                 try:
-                    pixels = load_image(self.images[index], self.channels)
+                    pixels = load_image(self.images[index], self.channels, least if self.reduced else None)
                 except DataError:
                     # Kept, so that a bad file is decoded once; it is reported whenever it is met.
                     self._bad.add(index)

@@ -11,10 +11,14 @@ from xml.parsers import expat
 import numpy as np
 
 from csptrain.cfg.dataset import read_lines
+from csptrain.cfg.regular import check_regular
 from csptrain.datasets.lists import IMAGE_SUFFIXES, Finding, Samples
+from csptrain.datasets.marked import Mark, MarkedImage
 from csptrain.datasets.objects import Objects
 from csptrain.errors import DataError
 
+MAX_BYTES = 16 << 20
+_DEEPEST, _DIGITS = 100, 9
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -100,6 +104,25 @@ def read_annotation(path: Path, names: Sequence[str]) -> tuple[tuple[int, int], 
     return size, [_object(fields, names, path) for fields in reader.objects]
 
 
+def read_marked_voc(path: Path) -> MarkedImage:
+    """An annotation whose classes nobody has listed yet; what is difficult is passed over.
+
+    Raises DataError as `read_annotation` does.
+    """
+    reader = _Reader(path)
+    reader.read()
+    names = [fields["name"].text for fields in reader.objects if "name" in fields]
+    found = [_object(fields, names, path) for fields in reader.objects]
+    marks, passed_over = [], []
+    for one in found:
+        left, top, right, bottom = (edge - 1 for edge in one.edges)  # VOC counts pixels from 1
+        if one.difficult:
+            passed_over.append(f"'{names[one.label]}' is difficult: left out")
+        else:
+            marks.append(Mark(names[one.label], (left, top, right, bottom)))
+    return MarkedImage(path, (reader.whole("width"), reader.whole("height")), tuple(marks), tuple(passed_over))
+
+
 class _Field(NamedTuple):
     text: str
     line: int
@@ -147,6 +170,7 @@ class _Reader:
 
     def read(self) -> None:
         """Raises DataError for a file that is not there or is no XML."""
+        check_regular(self.path, MAX_BYTES)
         try:
             self._parser.Parse(self.path.read_bytes(), True)
         except OSError as error:
@@ -158,12 +182,15 @@ class _Reader:
     def whole(self, word: str) -> int:
         """Width or height of the image; raises DataError without one."""
         field = self.size.get(word, _Field("0", 1))
-        if not (field.text.isascii() and field.text.isdigit() and int(field.text)):
+        digits = field.text.isascii() and field.text.isdigit() and len(field.text) <= _DIGITS
+        if not (digits and int(field.text)):
             raise DataError(f"has no {word} of the image in <size>", path=self.path, line=field.line)
         return int(field.text)
 
     def _start(self, name: str, _attributes: dict[str, str]) -> None:
         self._stack.append(name)
+        if len(self._stack) > _DEEPEST:
+            raise DataError("is nested too deeply for an annotation", path=self.path)
         self._text = ""
         if self._stack[1:] == ["object"]:
             self.objects.append({})

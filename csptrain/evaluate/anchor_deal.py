@@ -10,8 +10,16 @@ from itertools import accumulate
 import numpy as np
 import numpy.typing as npt
 
-from csptrain.datasets.anchors import MOST_IN_A_TRY, FloatArray, find_clusters, mean_best_iou
-from csptrain.evaluate.anchor_fit import HeadAnchors
+from csptrain.datasets.anchors import (
+    MOST_IN_A_TRY,
+    FloatArray,
+    as_written,
+    box_sizes,
+    find_clusters,
+    mean_best_iou,
+)
+from csptrain.datasets.lists import Samples
+from csptrain.evaluate.anchor_fit import HeadAnchors, Plane
 
 #: A head is for boxes smaller than this many of its cells: 30 pixels at stride 8, 60 at 16, as Darknet's manual says.
 REACH = 3.75
@@ -105,6 +113,13 @@ def own_anchors(
         for part, held, start, end in zip(parts, counts, ends, ends[1:], strict=False)
     ]
     return _consecutive(np.concatenate(anchors), counts)
+
+
+def deal_own(samples: Samples, plane: Plane, heads: Sequence[HeadAnchors], count: int, seed: int) -> Deal:
+    """`own_anchors` for the boxes of a list, measured on ``plane`` and rounded as a cfg holds them."""
+    sizes, classes = box_sizes(samples, *plane), samples.rows[:, 4].astype(np.intp)
+    own = own_anchors(sizes, classes, count, levels(heads), max(plane), seed)
+    return dataclasses.replace(own, anchors=as_written(own.anchors, plane[0]))
 
 
 class _Level:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +24,6 @@ class Confusion:
     iou_thresh: float
     conf_thresh: float
 
-    @property
-    def shares(self) -> NDArray[np.float64]:
-        """Each row by its sum [K + 1, K + 1], 0 where that is 0."""
-        whole = self.counts.sum(axis=1, keepdims=True)
-        return np.asarray(self.counts / np.maximum(whole, 1), np.float64)
-
 
 def confusion(evaluator: DetectionEvaluator, iou_thresh: float = 0.5, conf_thresh: float = 0.25) -> Confusion:
     """Pair what an evaluator has collected: boxes by their most probable class, if above ``conf_thresh``.
@@ -36,6 +31,31 @@ def confusion(evaluator: DetectionEvaluator, iou_thresh: float = 0.5, conf_thres
     In an image the box and the object with the greatest overlap above ``iou_thresh`` belong together, then the best
     pair of the rest, and so on. A box that covers nothing but a difficult object is not counted.
     """
+    paired = pair(evaluator, iou_thresh, conf_thresh)
+    count = len(evaluator.names)
+    rows = np.concatenate((paired.taken, paired.kind[paired.missed]))
+    columns = np.concatenate((paired.label, np.full(np.count_nonzero(paired.missed), count)))
+    cells = np.bincount(rows * (count + 1) + columns, minlength=(count + 1) ** 2)
+    return Confusion(evaluator.names, cells.reshape(count + 1, count + 1), iou_thresh, conf_thresh)
+
+
+class Paired(NamedTuple):
+    """Confident boxes [D] and objects [T] of a data set, paired by place.
+
+    ``image`` and ``label`` of the boxes, ``taken`` the class of the object each belongs to (the number of classes for
+    none); ``truth_image`` and ``kind`` of the objects, ``missed`` those without a box.
+    """
+
+    image: IntArray
+    label: IntArray
+    taken: IntArray
+    truth_image: IntArray
+    kind: IntArray
+    missed: NDArray[np.bool_]
+
+
+def pair(evaluator: DetectionEvaluator, iou_thresh: float, conf_thresh: float) -> Paired:
+    """The boxes that `confusion` counts, each with its object."""
     found = evaluator.detected()
     count = len(evaluator.names)
     seen = np.flatnonzero(found.best & (found.prob > np.float32(conf_thresh)))
@@ -50,11 +70,42 @@ def confusion(evaluator: DetectionEvaluator, iou_thresh: float = 0.5, conf_thres
     excused, _ = _pairs(boxes, image, found.hard[:, :4], found.hard_image, iou_thresh)
     counted = np.ones(len(seen), np.bool_)
     counted[excused[taken[excused] == count]] = False
+    return Paired(image[counted], label[counted], taken[counted], found.truth_image, kind, missed)
 
-    rows = np.concatenate((taken[counted], kind[missed]))
-    columns = np.concatenate((label[counted], np.full(np.count_nonzero(missed), count)))
-    cells = np.bincount(rows * (count + 1) + columns, minlength=(count + 1) ** 2)
-    return Confusion(evaluator.names, cells.reshape(count + 1, count + 1), iou_thresh, conf_thresh)
+
+@dataclass(frozen=True)
+class ImageScore:
+    """One image, by its number among those evaluated: objects found ``right``, taken for another class, ``missed``.
+
+    ``false`` counts boxes that belong to no object.
+    """
+
+    image: int
+    right: int
+    other: int
+    missed: int
+    false: int
+
+    @property
+    def share(self) -> float:
+        """Right boxes among all objects and false boxes; 1 where there is neither."""
+        whole = self.right + self.other + self.missed + self.false
+        return self.right / whole if whole else 1.0
+
+
+def image_scores(evaluator: DetectionEvaluator, iou_thresh: float = 0.5, conf_thresh: float = 0.25) -> list[ImageScore]:
+    """How each image came off, in the order in which they were added; paired as `confusion` does."""
+    paired = pair(evaluator, iou_thresh, conf_thresh)
+    right, false = paired.taken == paired.label, paired.taken == len(evaluator.names)
+    sides = (right, ~right & ~false, false)
+    hits, other, alarms = (_count(paired.image[side], evaluator) for side in sides)
+    missed = _count(paired.truth_image[paired.missed], evaluator)
+    rows = zip(hits, other, missed, alarms, strict=True)
+    return [ImageScore(number, *row) for number, row in enumerate(rows)]
+
+
+def _count(images: IntArray, evaluator: DetectionEvaluator) -> list[int]:
+    return list(map(int, np.bincount(images, minlength=len(evaluator.image_ids))))
 
 
 def _pairs(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from csptrain.evaluate.detection import MAP_NMS, MAP_THRESH, VALID_NMS, VALID_TH
 from csptrain.evaluate.pixels import PixelDetections
 from csptrain.graph import Graph
 from csptrain.layers.base import Head
-from csptrain.layers.masked import MaskedHead
+from csptrain.layers.masked import suppression
 from csptrain.network import Network
 from csptrain.ops.decode import Detections, concatenate, correct_boxes
 from csptrain.ops.nms import NmsKind, nms_sort
@@ -26,10 +25,7 @@ Detector = Callable[[Tensor, float], list[Detections]]
 
 def nms_settings(graph: Graph) -> tuple[NmsKind, float]:
     """`nms_kind` and `beta_nms` of the last [yolo] or [Gaussian_yolo] layer, as Darknet takes them."""
-    for node in reversed(graph.nodes):
-        if isinstance(node.layer, MaskedHead):
-            return cast(NmsKind, node.layer.nms_kind), node.layer.beta_nms
-    return "default", 0.6
+    return suppression([node.layer for node in graph.nodes])
 
 
 def decode_heads(

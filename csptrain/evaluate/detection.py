@@ -43,6 +43,15 @@ class Detected(NamedTuple):
     hard: FloatArray
 
 
+class Seen(NamedTuple):
+    """One image: ``truth`` [T, 5], and ``boxes`` [M, 4] with ``label`` and ``prob`` [M], the most probable last."""
+
+    truth: FloatArray
+    boxes: FloatArray
+    label: IntArray
+    prob: FloatArray
+
+
 @dataclass(frozen=True)
 class _Matches:
     """Every detection of the data set with the truth of its class and image that it overlaps best.
@@ -203,6 +212,13 @@ class DetectionEvaluator:
             image_of([len(part.hard) for part in parts]),
             np.concatenate([part.hard for part in parts]),
         )
+
+    def of_image(self, number: int, thresh: float) -> Seen:
+        """What was added as image ``number``, from 0: its objects, and boxes whose best class is above ``thresh``."""
+        part = self._parts[number]
+        kept = np.flatnonzero(part.best & (part.prob > np.float32(thresh)))
+        kept = kept[np.argsort(part.prob[kept], kind="stable")]
+        return Seen(part.truth, part.boxes[kept], part.label[kept], part.prob[kept])
 
     def _rank(self, matches: _Matches, truth: IntArray, iou_thresh: float) -> _Ranked:
         excused = (truth < 0) & (matches.hard_iou > np.float32(iou_thresh))

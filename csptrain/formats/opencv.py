@@ -24,7 +24,7 @@ class OpenCVBackend:
     """A Darknet pair read by OpenCV 4 and run on the CPU.
 
     Only what ``formats.lowering`` writes is sure to be computed as Darknet does. The cfg is read by csptrain too
-    (leniently), for the classes and order of its heads.
+    (leniently), for the classes and order of its heads, whose names in OpenCV are ``head_names``.
 
     Raises:
         CfgError: csptrain cannot read the cfg.
@@ -45,7 +45,7 @@ class OpenCVBackend:
         self._net.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
         self._net.enableFusion(fusion)
         names = tuple(str(name) for name in self._net.getLayerNames())
-        self._heads = tuple(self._head_name(index, names) for index in self.graph.heads)
+        self.head_names = tuple(self._head_name(index, names) for index in self.graph.heads)
 
     def head_outputs(self, images: Tensor) -> list[FloatArray]:
         """[N, C, H, W] 0..1 RGB -> one array per head of ``graph.heads``.
@@ -53,7 +53,7 @@ class OpenCVBackend:
         A box head gives [N, rows, 5 + classes]: x y w h relative to the input, objectness, and per class the
         probability times the objectness, cells row by row, anchors innermost; another head [N, C, H, W].
         """
-        parts = [self._run(image, self._heads) for image in images]
+        parts = [self._run(image, self.head_names) for image in images]
         shaped = []
         for index, outputs in zip(self.graph.heads, zip(*parts, strict=True), strict=True):
             node = self.graph.nodes[index]

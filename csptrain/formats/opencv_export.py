@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,10 @@ from torch import Tensor
 
 from csptrain.datasets.image import letterbox, load_image, resize, to_planes
 from csptrain.errors import ExportError
-from csptrain.formats.files import write_atomically
+from csptrain.formats.files import staged, write_atomically
 from csptrain.formats.lowering import lower
 from csptrain.formats.opencv import OpenCVBackend
+from csptrain.formats.ready import Exported, Ready, write_ready
 from csptrain.layers.base import Head
 from csptrain.layers.convolutional import Convolutional
 from csptrain.network import Network
@@ -56,6 +56,7 @@ class ExportReport:
     cfg: Path
     weights: Path
     names: Path | None
+    ready: Ready
     heads: tuple[HeadError, ...]
     layers: tuple[int, int]
     images: int
@@ -78,6 +79,8 @@ def export_opencv(
 ) -> ExportReport:
     """Write ``folder/name.cfg`` and ``.weights`` (and ``.names``), compared in OpenCV before they get there.
 
+    Beside them come a README and programs (see ``formats.ready``).
+
     Args:
         images: real images to compare on, beside random ones.
         tolerance: the largest difference of any head, in parts of its range.
@@ -88,8 +91,6 @@ def export_opencv(
             is then as it was.
         DataError: an image that cannot be read.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ExportError("is not a folder", path=folder)
     if os.path.exists(network.graph.path) and (folder / f"{name}.cfg").resolve() == Path(network.graph.path).resolve():
         raise ExportError(
             "the export would replace the network's own cfg", path=network.graph.path, hint="choose another folder"
@@ -97,10 +98,12 @@ def export_opencv(
     training = network.training
     network.eval()
     lowered = lower(network)
-    anchor = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    files = {f"{name}.cfg": "the network", f"{name}.weights": "its weights"}
+    if names:
+        files[f"{name}.names"] = "the names of its classes"
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=anchor) as temporary:
-            cfg, weights = Path(temporary, f"{name}.cfg"), Path(temporary, f"{name}.weights")
+        with staged(folder, ExportError) as stage:
+            cfg, weights = (stage / file for file in list(files)[:2])
             copy = lowered.write(cfg, weights)
             backend = _read_back(cfg, weights, network)
             batches = [_random_images(network), *_real_images(network, images or ())]
@@ -108,20 +111,20 @@ def export_opencv(
             _judge(network, heads, tolerance)
             if check is not None:
                 check(backend)
-            files = [cfg, weights]
             if names:
-                files.append(Path(temporary, f"{name}.names"))
-                write_atomically(files[-1], ["".join(f"{word}\n" for word in names).encode()], ExportError)
-            folder.mkdir(parents=True, exist_ok=True)
-            for file in files:
-                os.replace(file, folder / file.name)
-    except OSError as error:
-        raise ExportError(f"cannot be written: {error.strerror or error}", path=folder) from None
+                write_atomically(
+                    stage / f"{name}.names", ["".join(f"{word}\n" for word in names).encode()], ExportError
+                )
+            decodes = len(copy.graph.box_heads) == len(network.graph.box_heads)
+            output = "boxes" if decodes else "raw"
+            ready = write_ready(Exported(network.graph, "opencv", files, tuple(names), output), stage, folder)
     finally:
         network.train(training)
-    written = [folder / file.name for file in files]
+    written = [folder / file for file in files]
     layers = (len(network.graph.nodes), len(copy.graph.nodes))
-    return ExportReport(written[0], written[1], written[2] if names else None, tuple(heads), layers, len(images or ()))
+    return ExportReport(
+        written[0], written[1], written[2] if names else None, ready, tuple(heads), layers, len(images or ())
+    )
 
 
 def network_input(network: Network, path: Path) -> Tensor:
@@ -182,7 +185,8 @@ def _compare_batch(network: Network, copy: Network, backend: OpenCVBackend, imag
         source = node.sources[0]
         if source >= 0 and _is_plain(copy, before) and _is_plain(network, source):
             yield entry("map", kept[source].numpy(), backend.convolution_output(images, before))
-        if not (isinstance(layer, Head) and layer.has_boxes):
+        # A [detection] is given as the vector it is, without a layer of its own.
+        if not (isinstance(layer, Head) and layer.has_boxes and copy.graph.nodes[copy_index].layer.kind == layer.kind):
             yield entry("output", ours.numpy(), there)
             continue
         decoded = layer.decode(ours, net.width, net.height, float("-inf"))

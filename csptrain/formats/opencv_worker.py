@@ -1,6 +1,8 @@
-"""Runs an ONNX model in OpenCV, in this process or as a script of another Python with another OpenCV.
+"""Runs an ONNX model in OpenCV as a script of this or another Python, with whatever OpenCV that has.
 
-As a script it needs OpenCV and NumPy alone: ``python opencv_worker.py MODEL ENGINE IMAGES.npy RESULT.npz NAME...``.
+It needs OpenCV and NumPy alone: ``python opencv_worker.py FOLDER ENGINE NAME...`` reads ``model.onnx`` of the folder
+and answers with the version of OpenCV. After every line that it is given it runs ``images.npy``, writes ``result.npz``
+and answers again.
 """
 
 from __future__ import annotations
@@ -15,6 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
+
+MODEL, IMAGES, RESULT = "model.onnx", "images.npy", "result.npz"
+ANSWER = "csptrain: "  # OpenCV may print lines of its own
 
 
 def read_model(path: str, engine: str = "") -> Any:
@@ -38,17 +43,25 @@ def run_model(net: Any, images: FloatArray, names: Sequence[str]) -> list[FloatA
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the outputs of the images to an archive: ``0``, ``1``, ... in the order of the names, and ``version``."""
-    model, engine, images, result, *names = arguments
+    """Serve until the input ends; the arrays of a result are ``0``, ``1``, ... in the order of the names."""
+    folder, engine, *names = arguments
     cv2.setNumThreads(int(os.environ.get("OMP_NUM_THREADS", "0")) or -1)
     try:
-        outputs = run_model(read_model(model, engine), np.load(images), names)
+        net = read_model(os.path.join(folder, MODEL), engine)
+        _answer(cv2.__version__)
+        for _ in iter(sys.stdin.readline, ""):
+            outputs = run_model(net, np.load(os.path.join(folder, IMAGES)), names)
+            np.savez(os.path.join(folder, RESULT), *outputs)
+            _answer("done")
     except cv2.error as error:
         sys.stderr.write(" ".join((error.err or str(error)).split()))
         return 1
-    named: dict[str, Any] = {str(place): array for place, array in enumerate(outputs)}
-    np.savez(result, version=np.array(cv2.__version__), **named)
     return 0
+
+
+def _answer(text: str) -> None:
+    sys.stdout.write(f"{ANSWER}{text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

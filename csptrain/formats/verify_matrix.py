@@ -17,7 +17,7 @@ from csptrain.layers.convolutional import ConvolutionModule
 from csptrain.layers.dense import ConnectedModule
 from csptrain.network import Network
 
-BEGIN, END = "<!-- matrix begins -->", "<!-- matrix ends -->"
+LARGER = ((128, 128), (224, 224), (256, 256))
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Row:
 
 
 def try_cfg(cfg: Path, runtimes: Sequence[str], python: Path | None, size: tuple[int, int], opset: int) -> Row:
-    """Run one cfg at ``size`` (its own where it allows no other) with random weights."""
+    """Run one cfg with random weights at ``size``, or at a larger one where its layers do not allow that."""
     try:
         planned = _reduced(graph.load(cfg, lenient=True), size)
         network = randomized(planned)
@@ -58,7 +58,8 @@ def randomized(planned: Graph, seed: int = 0) -> Network:
                     module.bias.add_(torch.empty_like(module.bias).uniform_(-0.1, 0.1, generator=generator))
         for norm in network.batch_norms():
             norm.weight.uniform_(0.75, 1.25, generator=generator)
-            norm.bias.uniform_(-0.25, 0.25, generator=generator)
+            # Centred on zero a deep network is chaotic: it multiplies its own rounding a thousandfold.
+            norm.bias.uniform_(0.0, 1.0, generator=generator)
         shape = planned.net.shape
         network.train()
         network(torch.rand(8, shape.c, shape.h, shape.w, generator=generator))
@@ -85,29 +86,38 @@ def markdown(rows: Sequence[Row], runtimes: Sequence[str]) -> Iterator[str]:
     yield from (f"{number}. {text}" for text, number in notes.items())
 
 
-def insert(page: str, lines: Sequence[str]) -> str:
-    """``page`` with the lines between its markers; without markers they follow its text. Raises ExportError."""
-    block = "\n".join((BEGIN, *lines, END))
-    if BEGIN not in page:
+def insert(page: str, lines: Sequence[str], word: str = "matrix") -> str:
+    """``page`` with the lines between its markers of this ``word``; without them they follow its text.
+
+    Raises ExportError where a part begins and does not end.
+    """
+    begin, end = f"<!-- {word} begins -->", f"<!-- {word} ends -->"
+    block = "\n".join((begin, *lines, end))
+    if begin not in page:
         return f"{page.rstrip()}\n\n{block}\n" if page.strip() else f"{block}\n"
-    before, _, rest = page.partition(BEGIN)
-    _, found, after = rest.partition(END)
+    before, _, rest = page.partition(begin)
+    _, found, after = rest.partition(end)
     if not found:
-        raise ExportError(f"the page has '{BEGIN}' and no '{END}'")
+        raise ExportError(f"the page has '{begin}' and no '{end}'")
     return f"{before}{block}{after}"
 
 
 def _reduced(planned: Graph, size: tuple[int, int]) -> Graph:
-    """At ``size``, unless the input is a vector or the layers allow no other; every image the first of a sequence."""
+    """At ``size`` or the next of ``LARGER`` that its layers allow, every image the first of a sequence.
+
+    What is smaller than that, as a vector is, stays as it is.
+    """
     net = dataclasses.replace(planned.net, time_steps=1)
     layers = tuple(dataclasses.replace(node.layer, time_steps=1) for node in planned.nodes)
     single = graph.build(planned.path, net, layers, planned.findings)
-    if net.width == net.height == 1:
+    if net.width <= size[0] and net.height <= size[1]:
         return single
-    try:
-        return single.resized(*size)
-    except CfgError:
-        return single
+    for side in (size, *LARGER):
+        try:
+            return single.resized(*side)
+        except CfgError:
+            continue  # its strides do not divide it
+    return single
 
 
 def _titles(rows: Sequence[Row], runtimes: Sequence[str]) -> list[str]:

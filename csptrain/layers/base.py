@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, number, opt, read_options, switched_off
@@ -178,6 +179,10 @@ class Layer(ABC):
     @abstractmethod
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
         """The torch module: ``forward(*inputs)`` of tensors [N, C, H, W] gives the output."""
+
+    def fused(self, module: nn.Module, inputs: Sequence[Shape], dtype: torch.dtype) -> nn.Module:
+        """What computes the same as ``module`` at inference and may be faster, in ``dtype``; its weights are fixed."""
+        return module
 
     def stored(self, module: nn.Module) -> list[Stored]:
         """The tensors of the layer in the order of Darknet's file."""

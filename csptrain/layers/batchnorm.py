@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from csptrain.layers.base import Layer, Shape, Stored
 from csptrain.layers.onnx_target import OnnxTarget, Value
 from csptrain.layers.target import Blob, Target
+from csptrain.ops.sync_norm import AddUp, sync_norm
 
 EPSILON = 1e-5
 MOMENTUM = 0.01
@@ -35,16 +36,40 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_var", torch.ones(channels))
         self.batches = 0
+        #: Adds a tensor up over the processes that a mini-batch is divided among; None where it is whole.
+        self.add_up: AddUp | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] -> the same shape, each channel scaled."""
-        momentum = MOMENTUM
-        if self.training:
-            self.batches += 1
-            momentum = max(MOMENTUM, min(1.0, REACH / (self.batches + REACH - 1)))
+        momentum = self._next_momentum() if self.training else MOMENTUM
+        if self.training and self.add_up is not None:
+            output, mean, variance = sync_norm(x, self.weight, self.bias, EPSILON, self.add_up)
+            self.running_mean.lerp_(mean, momentum)
+            self.running_var.lerp_(variance, momentum)
+            return output
         return F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum, EPSILON
         )
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether `again` gives what the last pass gave."""
+        return self.training and self.add_up is None
+
+    def again(self, x: Tensor) -> Tensor:
+        """What a training pass gave for the same ``x``; the rolling statistics stay."""
+        mean, variance = torch.zeros_like(self.running_mean), torch.ones_like(self.running_var)
+        return F.batch_norm(x, mean, variance, self.weight, self.bias, True, MOMENTUM, EPSILON)
+
+    def pass_over(self) -> None:
+        """Count a mini-batch whose statistics another process adds: the rolling ones fade as if it were seen here."""
+        kept = 1 - self._next_momentum()
+        self.running_mean.mul_(kept)
+        self.running_var.mul_(kept)
+
+    def _next_momentum(self) -> float:
+        self.batches += 1
+        return max(MOMENTUM, min(1.0, REACH / (self.batches + REACH - 1)))
 
     def settle(self) -> None:
         """Say that the rolling statistics are real (they were loaded)."""

@@ -14,11 +14,13 @@ from csptrain.cfg.fields import integer, opt, word
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import MAX_CHANNELS, Cost, Layer, Shape, Stored, View
 from csptrain.layers.batchnorm import BatchNorm
+from csptrain.layers.fused import FusedConvolution, Window
 from csptrain.layers.onnx_activation import activate
 from csptrain.layers.onnx_target import OnnxTarget, Value
+from csptrain.layers.recompute import note
 from csptrain.layers.strided import Antialiased
 from csptrain.layers.target import Blob, NoEquivalent, Target
-from csptrain.ops.activation import ACTIVATIONS, activation
+from csptrain.ops.activation import ACTIVATIONS, WORKS_IN_PLACE, Activation, activation
 from csptrain.ops.binary import binary_weights, signs
 
 NO_SHARE = -1000000000
@@ -61,16 +63,37 @@ class ConvolutionModule(nn.Module):
         """The weights that are convolved with: [filters, C / groups, size, size]."""
         return binary_weights(self.weight) if self.binary else self.weight
 
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weights and biases of the convolution that includes the normalization; float64 where there is one."""
+        if self.norm is not None:
+            return self.norm.fold(self.kernel)
+        assert self.bias is not None
+        return self.kernel, self.bias
+
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, filters, H', W']."""
         if self.binary_input:
             x = signs(x)
         y = F.conv2d(x, self.kernel, self.bias, self.stride, self.padding, self.dilation, self.groups)
-        if self.norm is not None:
-            y = self.norm(y)
         # Mish and swish keep their input for the gradient; the others may work in place.
-        y = activation(self.activation, in_place=True)(y)
+        activate = activation(self.activation, in_place=True)
+        if self.norm is None or not self.norm.repeatable:
+            y = activate(y if self.norm is None else self.norm(y))
+        else:
+            y = self._normalize(self.norm, y, activate)
         return y if self.blur is None else self.blur(y)
+
+    def _normalize(self, norm: BatchNorm, x: Tensor, activate: Activation) -> Tensor:
+        """The activated normalization, of which only ``x`` need be kept for the backward pass."""
+        if self.activation in WORKS_IN_PLACE:
+            y = norm(x)
+            note(y, lambda x: activate(norm.again(x)), x)
+            return activate(y)
+        normalized = norm(x)
+        note(normalized, norm.again, x)
+        y = activate(normalized)
+        note(y, activate, normalized)
+        return y
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +217,14 @@ class Convolutional(Antialiased):
     def build(self, inputs: Sequence[Shape], output: Shape) -> nn.Module:
         return ConvolutionModule(self, inputs[0].c)
 
+    def fused(self, module: nn.Module, inputs: Sequence[Shape], dtype: torch.dtype) -> nn.Module:
+        assert isinstance(module, ConvolutionModule)
+        if self.xnor:
+            return module
+        window = Window(module.stride, module.padding, module.dilation, module.groups)
+        weight, bias = (tensor.to(dtype, copy=True) for tensor in module.folded())
+        return FusedConvolution(weight, bias, window, inputs[0], self.activation, self.blur)
+
     def stored(self, module: nn.Module) -> list[Stored]:
         assert isinstance(module, ConvolutionModule)
         if self.donor is not None:
@@ -220,15 +251,10 @@ class Convolutional(Antialiased):
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
         assert isinstance(module, ConvolutionModule)
-        if self.xnor:
-            raise NoEquivalent("OpenCV knows no binarized input", "xnor")
         down, right = self.own_strides
         if down != right:
             raise NoEquivalent(f"stride_y={down} and stride_x={right} differ", "stride_x")
-        weight: Tensor = module.kernel
-        bias: Tensor | None = module.bias
-        if module.norm is not None:
-            weight, bias = module.norm.fold(weight)
+        weight, bias = module.folded()
         if self.dilation_used > 1:
             # The same taps in a larger kernel that is zero between them.
             step, reach = self.dilation_used, self.dilation_used * (self.size - 1) + 1
@@ -236,7 +262,7 @@ class Convolutional(Antialiased):
             spread[:, :, ::step, ::step] = weight
             weight = spread
         y = target.convolution(
-            inputs[0],
+            target.signs(inputs[0]) if self.xnor else inputs[0],
             weight,
             bias,
             stride=down,
@@ -251,10 +277,7 @@ class Convolutional(Antialiased):
         x = inputs[0]
         if self.xnor:
             x = target.add(target.multiply(target.apply("Sign", target.apply("Relu", x)), 2.0), -1.0)
-        weight: Tensor = module.kernel
-        bias: Tensor | None = module.bias
-        if module.norm is not None:
-            weight, bias = module.norm.fold(weight)
+        weight, bias = module.folded()
         y = target.convolution(
             x,
             weight,

@@ -75,7 +75,16 @@ class Crop(Layer):
         return CropModule(self)
 
     def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
-        raise NoEquivalent("OpenCV's importer has no [crop]")
+        x = inputs[0]
+        down, right = x.shape.h - self.crop_height, x.shape.w - self.crop_width
+        if down != right:
+            raise NoEquivalent("OpenCV has no [crop], and a square kernel takes as much off rows as off columns")
+        # A kernel with one number in it, where the window begins.
+        channels, side = x.shape.c, down + 1
+        spread = 1.0 if self.noadjust else 2.0
+        kernel = torch.zeros(channels, 1, side, side)
+        kernel[:, :, down // 2, down // 2] = spread
+        return target.convolution(x, kernel, torch.full((channels,), 1 - spread), groups=channels)
 
     def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
         x = inputs[0]

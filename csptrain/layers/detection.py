@@ -89,8 +89,11 @@ class Detection(BoxHead):
     def decode(self, output: Tensor, net_width: int, net_height: int, thresh: float) -> list[Detections]:
         return decode_grid(output.flatten(1), self.side, self.num, self.classes, bool(self.sqrt), thresh)
 
-    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> None:
-        raise NoEquivalent("OpenCV has no [detection] of YOLOv1")
+    def lower(self, target: Target, inputs: Sequence[Blob], module: nn.Module) -> Blob:
+        """The vector as it is: what reads it has to make boxes of it."""
+        if self.softmax:
+            raise NoEquivalent("OpenCV has no softmax over a part of a vector", "softmax")
+        return target.flattened(inputs[0])
 
     def to_onnx(self, target: OnnxTarget, inputs: Sequence[Value], module: nn.Module) -> Value:
         shape = self.shape([inputs[0].shape])

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
 from csptrain.cfg.fields import integer, integers, number, opt, word
 from csptrain.cfg.text import Reading
 from csptrain.layers.anchors import AnchorHead
+from csptrain.layers.base import Layer
 from csptrain.layers.convolutional import ConvolutionModule
 from csptrain.losses.yolo_head import FLOAT_MAX
+from csptrain.ops.nms import NmsKind
 
 START_OBJECTNESS = 0.01
 _IOU = ("iou", "giou", "diou", "ciou")
@@ -106,3 +109,11 @@ class MaskedHead(AnchorHead):
             "counters_per_class": self.counters_per_class,
             "max": self.max,
         }
+
+
+def suppression(layers: Sequence[Layer]) -> tuple[NmsKind, float]:
+    """`nms_kind` and `beta_nms` of the last [yolo] or [Gaussian_yolo] layer, as Darknet takes them."""
+    for layer in reversed(layers):
+        if isinstance(layer, MaskedHead):
+            return cast(NmsKind, layer.nms_kind), layer.beta_nms
+    return "default", 0.6

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from csptrain.layers.onnx_target import OnnxTarget, Value
 
@@ -32,7 +31,8 @@ def centres(target: OnnxTarget, xy: Value, width: int, height: int, boxes_per_ce
     """Places in their cells [N, B, 2] -> places in the image, the cells being ``width`` x ``height``."""
     cell = np.repeat(np.arange(width * height), boxes_per_cell)
     corner = np.stack((cell % width, cell // width), axis=1)[None].astype(np.float32)
-    return target.divide(target.add(xy, corner), _row(width, height))
+    # As large as the places themselves: OpenCV 4.6 knows no other shapes here.
+    return target.divide(target.add(xy, corner), np.full_like(corner, (width, height)))
 
 
 def sizes(
@@ -43,7 +43,3 @@ def sizes(
     factors = np.tile(shape, (cells, 1))[None].astype(np.float32)
     grown = target.multiply(wh, wh) if new_coords else target.apply("Exp", wh)
     return target.multiply(grown, factors)
-
-
-def _row(*numbers: float) -> npt.NDArray[np.float32]:
-    return np.asarray(numbers, np.float32)[None, None]

@@ -13,6 +13,7 @@ from csptrain.cfg.fields import integer, number, opt
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Layer, Shape, View
 from csptrain.layers.onnx_target import OnnxTarget, Value
+from csptrain.layers.recompute import note
 from csptrain.layers.target import Blob, NoEquivalent, Target
 
 
@@ -29,8 +30,12 @@ class UpsampleModule(nn.Module):
         if self.stride < 0:
             side = -self.stride
             return F.avg_pool2d(x, side) * (self.scale * side * side)
-        y = F.interpolate(x, scale_factor=self.stride, mode="nearest")
+        y = self._repeat(x)
+        note(y, self._repeat, x)
         return y if self.scale == 1 else y * self.scale
+
+    def _repeat(self, x: Tensor) -> Tensor:
+        return F.interpolate(x, scale_factor=self.stride, mode="nearest")
 
 
 def space_to_depth(x: Tensor, stride: int) -> Tensor:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from csptrain.cfg.fields import integer, integers, opt
 from csptrain.cfg.text import Reading
 from csptrain.layers.base import Layer, Shape
 from csptrain.layers.onnx_target import OnnxTarget, Value
+from csptrain.layers.recompute import concatenate, note
 from csptrain.layers.target import Blob, Target
 
 
@@ -24,8 +24,18 @@ class RouteModule(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """[N, C_i, H, W] each -> [N, sum of taken channels, H, W]."""
-        parts = [x if cut is None else x.narrow(1, cut[0], cut[1]) for x, cut in zip(inputs, self.slices, strict=True)]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+        parts = [x if cut is None else _cut(x, *cut) for x, cut in zip(inputs, self.slices, strict=True)]
+        if len(parts) == 1:
+            return parts[0]
+        output = concatenate(*parts)
+        note(output, concatenate, *parts)
+        return output
+
+
+def _cut(x: Tensor, first: int, count: int) -> Tensor:
+    part = x.narrow(1, first, count)
+    note(part, lambda x: x.narrow(1, first, count), x)
+    return part
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,10 +92,11 @@ class Softmax(HierarchyHead):
         x = inputs[0]
         if self.tree:
             raise NoEquivalent("OpenCV has no softmax among the siblings of a tree", "tree")
-        if x.shape.h * x.shape.w > 1 and not self.spatial:
-            raise NoEquivalent("OpenCV's softmax of a map is one for each pixel, Darknet's is one for all")
         if self.groups > 1:
             raise NoEquivalent("OpenCV has no softmax in groups", "groups")
+        if not self.spatial:
+            # OpenCV's softmax of a map is one for each pixel, Darknet's is one for all.
+            x = target.flattened(x)
         if self.temperature != 1:
             x = target.scale(x, torch.full((x.shape.c,), 1 / self.temperature))
         return target.softmax(x)

@@ -21,6 +21,8 @@ from csptrain.layers.piecewise import ACTIVATIONS, HARD_MISH_LINE, HARD_MISH_VAL
 #: Activations that OpenCV knows, behind any section.
 NATIVE = ("linear", "leaky", "relu", "logistic", "tanh", "swish", "mish")
 
+_MOST_FLATTENED = 4096
+
 Value = int | float | str | Sequence[int] | Sequence[float]
 
 
@@ -101,6 +103,21 @@ class Target:
         channels = x.shape.c
         weight = factors.reshape(channels, 1, 1, 1)
         return self.convolution(x, weight, offsets, groups=channels, activation=activation)
+
+    def signs(self, x: Blob) -> Blob:
+        """+1 above zero, else -1: a logistic as steep as a step, exact but for values nearer to zero than 1e-27."""
+        ones = torch.ones(x.shape.c)
+        step = self.scale(x, ones * 1e30, ones * -100, activation="logistic")
+        return self.scale(step, ones * 2, -ones)
+
+    def flattened(self, x: Blob) -> Blob:
+        """[C, H, W] -> [C * H * W, 1, 1], by as many filters as there are values; raises NoEquivalent above 4,096."""
+        if x.shape.h == x.shape.w == 1:
+            return x
+        count = x.shape.outputs
+        if count > _MOST_FLATTENED:
+            raise NoEquivalent(f"a map of {count} values cannot be made a vector, {_MOST_FLATTENED} can")
+        return self.connected(x, torch.eye(count), torch.zeros(count), "linear")
 
     def window(self, x: Blob, kernel: Tensor, stride: int, padding: int = 0) -> Blob:
         """The same kernel [size, size] over every channel."""

@@ -250,4 +250,4 @@ def _summarise(cells: _GaussianCells, delta: Tensor, assigned: Assignments) -> H
         "loss_cls": squares[_BOX + 1 :].sum(),
     }
     handed_on = (delta * head.spec.delta_normalizer).flatten(1, 2).unflatten(2, (head.height, head.width))
-    return HeadLoss(squares.sum(), handed_on, stats)
+    return HeadLoss(squares.sum(), handed_on, stats, frozenset(("iou", "obj", "class")))

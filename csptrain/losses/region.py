@@ -209,4 +209,4 @@ def _summarise(head: _Head, delta: Tensor, assigned: _Assignments, overlap: Tens
     entries = len(spec.anchors) * delta.shape[1]
     maps = delta.view(head.images, -1, entries).transpose(1, 2)
     maps = maps.reshape(head.images, entries, head.height, head.width)
-    return HeadLoss(squares.sum(), maps, stats)
+    return HeadLoss(squares.sum(), maps, stats, frozenset(("iou", "recall", "obj", "class")))

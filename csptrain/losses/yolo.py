@@ -129,4 +129,5 @@ def _summarise(
         "total": overlap.new_full((), count + len(positives.key)),
         "rewritten": cells.rewritten,
     }
-    return HeadLoss(loss_box + loss_obj + loss_cls, delta, stats)
+    means = {"iou", "obj", "class"} if spec.iou_loss == "mse" else {"iou", "obj", "class", "loss_box"}
+    return HeadLoss(loss_box + loss_obj + loss_cls, delta, stats, frozenset(means))

@@ -80,6 +80,8 @@ _IN_PLACE: dict[str, Activation] = {
     "relu6": lambda x: F.relu6(x, inplace=True),
     "logistic": lambda x: x.sigmoid_(),
 }
+#: Words whose function can overwrite its argument, or gives it itself.
+WORKS_IN_PLACE = frozenset(_IN_PLACE) | {"linear"}
 
 
 def activation(name: str, in_place: bool = False) -> Activation:

@@ -81,7 +81,8 @@ def decode_yolo(
     boxes = np.empty((len(found), 4), np.float32)
     boxes[:, :2] = (place[[2, 1]].T.astype(np.float32) + found[:, :2]) / grid
     net = np.asarray((net_width, net_height), np.float64)
-    boxes[:, 2:] = _sizes(found[:, 2:4], new_coords) * shape / net
+    with np.errstate(over="ignore"):  # a box of a network that has hardly learnt may be wider than a float
+        boxes[:, 2:] = _sizes(found[:, 2:4], new_coords) * shape / net
     objectness = found[:, 4].copy()
     prob = _class_probabilities(objectness, found[:, BOX_ENTRIES:], thresh)
     ends = np.searchsorted(place[0], np.arange(batch + 1))

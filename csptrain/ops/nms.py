@@ -30,7 +30,7 @@ def nms_sort(detections: Detections, thresh: float, kind: NmsKind = "default", b
     """
     if kind not in NMS_KINDS:
         raise ValueError(f"unknown nms_kind {kind!r}: one of {', '.join(NMS_KINDS)}")
-    exponent = {"greedynms": _GREEDY_EXPONENT, "diounms": beta_nms}.get(kind)
+    exponent = nms_exponent(kind, beta_nms)
     first, last = _split_by_objectness(detections.objectness)
     arranged = detections.take(np.concatenate((first, last)))
     live = arranged.prob[: len(first)]
@@ -40,6 +40,11 @@ def nms_sort(detections: Detections, thresh: float, kind: NmsKind = "default", b
     result = arranged.take(order)
     result.prob[: len(first)] = cleared[order[: len(first)]]
     return result
+
+
+def nms_exponent(kind: NmsKind, beta_nms: float) -> float | None:
+    """e of (d/c)^e, which ``nms_sort`` takes from the IoU; None where it takes nothing."""
+    return {"greedynms": _GREEDY_EXPONENT, "diounms": beta_nms}.get(kind)
 
 
 def nms_obj(detections: Detections, thresh: float) -> Detections:

@@ -2,67 +2,40 @@
 
 from __future__ import annotations
 
-import tempfile
-import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
-import cv2
-import torch
-
-from csptrain.errors import ExportError
-from csptrain.formats.opencv import OpenCVBackend
-from csptrain.formats.opencv_export import export_opencv
-from csptrain.network import Network
-from csptrain.paper.networks import planned
+from csptrain.bench.alternate import Turns
+from csptrain.bench.infer import OPENCV, Subject, Wanted, networks
+from csptrain.bench.machine import cores
+from csptrain.bench.suite import subject
 
 Key = tuple[str, int]  # cfg, side of the input in pixels
 Say = Callable[[str], None]
 
-#: Passes of a network in a row, and how often it is its turn: what disturbs the machine then meets all of them.
-PASSES, ROUNDS = 4, 5
-SECONDS = 2.0  # of one turn, at most, but for its first pass
+#: Turns of every network; those of large ones are as long as one pass.
+TURNS = Turns(rounds=5, passes=4, seconds=2.0, warm_up=1)
 
 
 def frames_a_second(keys: Iterable[Key], say: Say) -> tuple[dict[Key, float], str]:
-    """Frames a second of single images in the fastest pass, as a disturbance only slows; and how that was measured.
+    """Frames a second of single images in the median pass; and how that was measured.
 
-    Every network is exported with start weights and compared in OpenCV first; one that OpenCV cannot run is left out,
+    Every network is exported with random weights and compared in OpenCV first; one that OpenCV cannot run is left out,
     with a word to ``say``.
     """
-    times: dict[Key, list[float]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        backends = {key: backend for key in dict.fromkeys(keys) if (backend := _exported(key, Path(folder), say))}
-        for turn in range(ROUNDS):
-            for key, backend in backends.items():
-                taken = _turn(backend, key[1])
-                times.setdefault(key, []).extend(taken)
-                say(f"speed {turn + 1}/{ROUNDS}: {key[0]}, {key[1]}x{key[1]}: {1 / min(taken):.1f} FPS")
+    subjects: dict[Key, Subject] = {
+        (cfg, size): subject(cfg, size, shown=f"{cfg}, {size}x{size}") for cfg, size in dict.fromkeys(keys)
+    }
+    wanted = Wanted(cores())
+    found = networks(list(subjects.values()), OPENCV, wanted, TURNS, say)
+    speeds = {}
+    for key, one in subjects.items():
+        figure = found.figure(one.name)
+        if figure is not None:
+            speeds[key] = found.per_second(figure)
+            say(f"speed: {one.name}: {speeds[key]:.1f} FPS, largest error in OpenCV {figure.about['max error']}")
+    version = next((figure.about["version"] for figure in found.figures if figure.turns), "")
     how = (
-        f"FPS in OpenCV {cv2.__version__} DNN on this CPU, {cv2.getNumThreads()} threads, single images, the fastest "
-        f"of up to {PASSES * ROUNDS} passes; the paper's CPU is a Core i9-9900K: ratios compare, frames do not"
+        f"FPS in OpenCV {version} DNN on this CPU, {wanted.threads} threads, single images, the median of up to "
+        f"{TURNS.passes * TURNS.rounds} passes; the paper's CPU is a Core i9-9900K: ratios compare, frames do not"
     )
-    return {key: 1 / min(taken) for key, taken in times.items()}, how
-
-
-def _exported(key: Key, folder: Path, say: Say) -> OpenCVBackend | None:
-    cfg, size = key
-    try:
-        report = export_opencv(Network(planned(cfg, size)), folder, f"{cfg}-{size}")
-    except ExportError as error:
-        say(f"speed: {cfg} is left out: {error}")
-        return None
-    say(f"speed: {cfg}, {size}x{size} exported, largest error in OpenCV {report.worst.relative:.1e}")
-    return OpenCVBackend(report.cfg, report.weights)
-
-
-def _turn(backend: OpenCVBackend, size: int) -> list[float]:
-    """Seconds of each pass."""
-    image = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
-    backend.head_outputs(image)  # what is cold now would be counted below
-    taken: list[float] = []
-    while len(taken) < PASSES and sum(taken) < SECONDS:
-        started = time.perf_counter()
-        backend.head_outputs(image)
-        taken.append(time.perf_counter() - started)
-    return taken
+    return speeds, how

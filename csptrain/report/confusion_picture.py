@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from csptrain.evaluate.confusion import Confusion
+from csptrain.evaluate.matching import IntArray
 from csptrain.report.picture import Box, Line, Picture, Pixels, Words, paint
 
 _TOP_ROOM, _BOTTOM_ROOM, _EDGE = 84.0, 26.0, 24.0
@@ -18,59 +19,84 @@ _BACKGROUND = "background"
 
 
 def draw_confusion(confusion: Confusion) -> Pixels:
-    """The picture, uint8 [H, W, 3] RGB: counts and each row's shares, blue where right and red where wrong.
+    """The picture of `confusion_picture`, painted as uint8 [H, W, 3] RGB."""
+    return paint(confusion_picture(confusion))
+
+
+def confusion_picture(confusion: Confusion) -> Picture:
+    """A detector's: counts and each row's shares, blue where right and red where wrong.
 
     Where there are too many classes for numbers the shade alone tells.
     """
-    count = len(confusion.names) + 1
+    counts = confusion.counts
+    whole, right = int(counts[:-1].sum()), int(counts.diagonal().sum())
+    missed, false = int(counts[:-1, -1].sum()), int(counts[-1, :-1].sum())
+    other = whole - right - missed
+    head = (
+        f"boxes above {confusion.conf_thresh:.2f}, paired with objects above {confusion.iou_thresh:.2f} IoU; "
+        "shares are of a row",
+        f"{whole} objects: {right} right{_share(right, whole)}, {other} as another class, {missed} missed; "
+        f"{false} false alarms",
+    )
+    return _table([*confusion.names, _BACKGROUND], counts, head, ("detected as", "object is"), apart=True)
+
+
+def class_confusion_picture(names: Sequence[str], counts: IntArray) -> Picture:
+    """A classifier's: ``counts`` int64 [K, K], images of class i whose first guess is j; drawn in the same way."""
+    whole, right = int(counts.sum()), int(counts.diagonal().sum())
+    head = (
+        "the first guess for each image; shares are of a row",
+        f"{whole} images: {right} right{_share(right, whole)}",
+    )
+    return _table(names, counts, head, ("called", "image is"), apart=False)
+
+
+def _share(part: int, whole: int) -> str:
+    return f" ({part / whole:.0%})" if whole else ""
+
+
+def _table(labels: Sequence[str], counts: IntArray, head: Sequence[str], axes: tuple[str, str], apart: bool) -> Picture:
+    """Cells with their labels; where ``apart``, the last row and column stand apart and their labels are faint."""
+    count = len(labels)
     cell = min(max(_LARGEST_SIDE / count, _LEAST_CELL), _MOST_CELL)
     letter = min(cell * 0.62, 12.0)
-    labels = [*confusion.names, _BACKGROUND]
     room = min(max(len(label) for label in labels) * letter * _LETTER_WIDTH + 16, 190.0)
     left, top = _EDGE + 22 + room, _TOP_ROOM + 22 + room
     side = cell * count
     width = max(left + side + _EDGE, _LEAST_WIDTH)
     items = [
-        *_head(confusion, left, top, side),
-        *_labels(labels, left, top, cell, letter, room),
-        *_cells(confusion, left, top, cell),
-        *_lines(count, left, top, cell),
+        *_head(head, axes, left, top, side),
+        *_labels(labels, left, top, cell, letter, room, apart),
+        *_cells(counts, left, top, cell),
+        *_lines(count, left, top, cell, apart),
     ]
-    return paint(Picture(width, top + side + _BOTTOM_ROOM, items))
+    return Picture(width, top + side + _BOTTOM_ROOM, items)
 
 
-def _head(confusion: Confusion, left: float, top: float, side: float) -> Iterator[Words]:
-    whole, right = int(confusion.counts[:-1].sum()), int(confusion.counts.diagonal().sum())
-    missed, false = int(confusion.counts[:-1, -1].sum()), int(confusion.counts[-1, :-1].sum())
+def _head(lines: Sequence[str], axes: tuple[str, str], left: float, top: float, side: float) -> Iterator[Words]:
     yield Words(_EDGE, 32, "Confusion of classes", 18, _INK, bold=True)
-    yield Words(
-        _EDGE, 53,
-        f"boxes above {confusion.conf_thresh:.2f}, paired with objects above {confusion.iou_thresh:.2f} IoU; "
-        "shares are of a row", 11.5, _FAINT,
-    )  # fmt: skip
-    share = f" ({right / whole:.0%})" if whole else ""
-    other = whole - right - missed
-    facts = f"{whole} objects: {right} right{share}, {other} as another class, {missed} missed; {false} false alarms"
-    yield Words(_EDGE, 71, facts, 11.5, _FAINT)
-    yield Words(left + side / 2, _TOP_ROOM + 14, "detected as", 12, _FAINT, "middle")
-    yield Words(_EDGE + 10, top + side / 2, "object is", 12, _FAINT, "middle", turned=True)
+    for line, y in zip(lines, (53, 71), strict=True):
+        yield Words(_EDGE, y, line, 11.5, _FAINT)
+    across, down = axes
+    yield Words(left + side / 2, _TOP_ROOM + 14, across, 12, _FAINT, "middle")
+    yield Words(_EDGE + 10, top + side / 2, down, 12, _FAINT, "middle", turned=True)
 
 
-def _labels(labels: list[str], left: float, top: float, cell: float, letter: float, room: float) -> Iterator[Words]:
+def _labels(
+    labels: Sequence[str], left: float, top: float, cell: float, letter: float, room: float, apart: bool
+) -> Iterator[Words]:
     for place, label in enumerate(labels):
         middle = (place + 0.5) * cell + letter * 0.36
-        colour = _FAINT if place == len(labels) - 1 else _INK
+        colour = _FAINT if apart and place == len(labels) - 1 else _INK
         yield Words(left - 8, top + middle, label, letter, colour, "end", room=room - 10)
         yield Words(left + middle, top - 8, label, letter, colour, room=room - 10, turned=True)
 
 
-def _cells(confusion: Confusion, left: float, top: float, cell: float) -> Iterator[Box | Words]:
-    counts, shares = confusion.counts.tolist(), confusion.shares.tolist()
-    last = len(counts) - 1
-    for row, column in ((row, column) for row in range(last + 1) for column in range(last + 1)):
-        number, share = counts[row][column], shares[row][column]
-        if not number:
-            continue
+def _cells(counts: IntArray, left: float, top: float, cell: float) -> Iterator[Box | Words]:
+    rows = counts.sum(axis=1).tolist()
+    for row, column in zip(*(places.tolist() for places in counts.nonzero()), strict=True):
+        number = int(counts[row, column])
+        share = number / rows[row]
         x, y = left + column * cell, top + row * cell
         yield Box(x, y, cell, cell, _shade(_RIGHT if row == column else _WRONG, share), radius=0)
         ink = "#ffffff" if share > 0.55 else _INK
@@ -82,10 +108,10 @@ def _cells(confusion: Confusion, left: float, top: float, cell: float) -> Iterat
             yield Words(x + cell / 2, y + cell * 0.64, _short(number), cell * 0.38, ink, "middle", room=cell - 3)
 
 
-def _lines(count: int, left: float, top: float, cell: float) -> Iterator[Line]:
+def _lines(count: int, left: float, top: float, cell: float, apart: bool) -> Iterator[Line]:
     side = count * cell
     for place in range(count + 1):
-        edge = place in (0, count - 1, count)  # the background stands apart
+        edge = place in (0, count) or (apart and place == count - 1)
         colour, width = (_FRAME, 1.4) if edge else (_GRID, 0.7)
         yield Line(((left + place * cell, top), (left + place * cell, top + side)), colour, width, 0)
         yield Line(((left, top + place * cell), (left + side, top + place * cell)), colour, width, 0)

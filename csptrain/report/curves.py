@@ -24,7 +24,12 @@ _LIGHT = 0.42  # how far a class's line is mixed with white where there are many
 
 
 def draw_curves(curves: Sequence[Curve], result: MapResult) -> Pixels:
-    """The picture, uint8 [H, W, 3] RGB.
+    """The picture of `curves_picture`, painted as uint8 [H, W, 3] RGB."""
+    return paint(curves_picture(curves, result))
+
+
+def curves_picture(curves: Sequence[Curve], result: MapResult) -> Picture:
+    """The curves of all classes in one plot.
 
     ``curves`` are those of ``DetectionEvaluator.curves`` at the overlap of ``result``, whose rule must be the area:
     it is what the legend tells, best class first. The mean is of the classes that have objects.
@@ -35,7 +40,7 @@ def draw_curves(curves: Sequence[Curve], result: MapResult) -> Pixels:
     columns = math.ceil((len(order) + 1) / _LEGEND_ROWS)
     width = _LEFT + _SIDE + _GAP + columns * _COLUMN
     items = [*_frame(result), *_lines(curves, result, order), *_legend(result, order)]
-    return paint(Picture(width, _TOP + _SIDE + _BOTTOM, items))
+    return Picture(width, _TOP + _SIDE + _BOTTOM, items)
 
 
 def sampled(curve: Curve, steps: int = _STEPS) -> DoubleArray:
@@ -52,7 +57,7 @@ def _frame(result: MapResult) -> Iterator[Box | Line | Words]:
     yield Words(_LEFT, 32, "Precision and recall", 18, _INK, bold=True)
     rated = [one for one in result.classes if one.truths]
     facts = f"{len(rated)} classes, {result.unique_truth_count} objects, {result.detections_count} detections"
-    yield Words(_LEFT, 54, f"right above {result.iou_thresh:.2f} IoU    {facts}", 12, _FAINT)
+    yield Words(_LEFT, 54, f"right above {result.iou_thresh:.2f} IoU; {facts}", 12, _FAINT)
     for tenth in range(11):
         x, y = _place(tenth / 10, tenth / 10)
         yield Line(((x, _TOP), (x, _TOP + _SIDE)), _GRID, 1, 0)

@@ -41,7 +41,16 @@ def draw_detections(
     ``boxes`` [M, 4] are centre and size relative to the image, ``labels`` [M] class numbers, ``scores`` [M] in 0..1.
     What comes later is drawn above; a class keeps its colour in every picture. Small images come back enlarged.
     """
-    canvas = _enlarged(image)
+    words = [
+        f"{names[label] if label < len(names) else f'class {label}'} {score:.2f}"
+        for label, score in zip(labels, scores, strict=True)
+    ]
+    return draw_boxes(_enlarged(image), boxes, labels, words)
+
+
+def draw_boxes(image: Pixels, boxes: FloatArray, labels: Sequence[int] | IntArray, words: Sequence[str]) -> Pixels:
+    """A copy of ``image`` with boxes [M, 4] as for `draw_detections`, in the colours of their classes, and words."""
+    canvas = np.ascontiguousarray(image).copy()
     height, width = canvas.shape[:2]
     side = min(height, width)
     scale, thick = max(_LETTER * side / 600, 0.4), max(round(side / 300), 1)
@@ -52,9 +61,8 @@ def draw_detections(
     for (left, top, right, bottom), colour in zip(corners, colours, strict=True):
         cv2.rectangle(canvas, (left, top), (right, bottom), colour, thick, cv2.LINE_AA)
     # Labels last: no box may cross out a word.
-    for (left, top, _, _), colour, label, score in zip(corners, colours, labels, scores, strict=True):
-        name = names[label] if label < len(names) else f"class {label}"
-        _draw_label(canvas, (left, top), f"{name} {score:.2f}", colour, scale)
+    for (left, top, _, _), colour, text in zip(corners, colours, words, strict=True):
+        _draw_label(canvas, (left, top), text, colour, scale)
     return canvas
 
 
@@ -75,7 +83,7 @@ def save_png(image: Pixels, path: Path) -> None:
 def _enlarged(image: Pixels) -> Pixels:
     factor = -(-_LEAST_SIDE // min(image.shape[:2]))
     if factor == 1:
-        return np.ascontiguousarray(image).copy()
+        return image
     return np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 

@@ -117,6 +117,8 @@ def _element(item: Box | Line | Words) -> str:
 def _corner_points(line: Line) -> list[Point]:
     """The line with each corner as five points of a curve."""
     points = line.points
+    if not line.radius:
+        return list(points)
     found = [points[0]]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
         ends = [_towards(corner, other, line.radius) for other in (before, after)]

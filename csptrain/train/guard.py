@@ -35,9 +35,10 @@ class Guard:
     def step(self, batch: Batch, warned: Callable[[str], None]) -> StepResult | None:
         """One step; None when it was not finite and has been undone. Raises NotFinite when that has happened before."""
         try:
-            return self.trainer.step(batch.iteration, batch.images, batch.truth)
+            return self.trainer.step(batch.iteration, batch.images, batch.truth, batch.whole)
         except NotFinite as error:
-            found = f"{error}; {self._listed(batch.files)}"
+            files = self.trainer.processes.gather_lines(batch.files)
+            found = f"{error}; {self._listed(files)}"
             if self.trainer.rate_factor < 1:
                 again = f", and start again from {self.last_weights}" if self.last_weights.exists() else ""
                 raise NotFinite(f"{found}; the rate has been halved before", hint=ADVICE + again) from None
@@ -50,6 +51,8 @@ class Guard:
 
     def _listed(self, files: tuple[str, ...]) -> str:
         path = self.folder / LIST
+        if not self.trainer.processes.first:
+            return f"{path} lists its images"
         try:
             write_atomically(path, [os.fsencode(f"{file}\n") for file in files], CspError)
         except CspError as error:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from csptrain.cfg.regular import check_regular
 from csptrain.errors import DataError
 from csptrain.formats.files import write_atomically
 
@@ -65,18 +68,19 @@ class RunLog:
             self._json = None if json_log is None else _reopen(json_log, start_iteration, _json_iteration, "")
         except OSError as error:
             raise DataError(f"cannot be written: {error.strerror}", path=error.filename) from None
-        self._writer = csv.DictWriter(self._csv, FIELDS, extrasaction="ignore", lineterminator="\n")
 
     def add(self, record: Record) -> None:
-        """Append one iteration; raises DataError when the disk is full."""
-        try:
-            self._writer.writerow({key: "" if value is None else value for key, value in asdict(record).items()})
-            self._csv.flush()
-            if self._json is not None:
-                self._json.write(json.dumps(asdict(record)) + "\n")
-                self._json.flush()
-        except OSError as error:
-            raise DataError(f"cannot be written: {error.strerror}", path=self._csv.name) from None
+        """Append one iteration; raises DataError when the disk is full, and appends it with a later one."""
+        row = io.StringIO()
+        writer = csv.DictWriter(row, FIELDS, extrasaction="ignore", lineterminator="\n")
+        writer.writerow({key: "" if value is None else value for key, value in asdict(record).items()})
+        files = [(self._csv, row.getvalue())]
+        if self._json is not None:
+            files.append((self._json, json.dumps(asdict(record)) + "\n"))
+        for file, line in files:
+            file.waiting += line.encode()
+        for file, _ in files:
+            file.write()
 
     def bad_images(self, paths: Iterable[str]) -> list[str]:
         """Add images that cannot be decoded to bad.list; a message for each that was not there yet.
@@ -102,9 +106,20 @@ class RunLog:
 
 
 def read_results(path: Path) -> list[dict[str, float]]:
-    """The rows of a results.csv; empty cells are left out of a row."""
-    with path.open(newline="", encoding="utf-8") as stream:
-        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(stream)]
+    """The rows of a results.csv; empty cells are left out of a row, and rows that are not of numbers.
+
+    Raises DataError for a file that cannot be read.
+    """
+    check_regular(path)
+    rows = []
+    try:
+        with path.open(newline="", encoding="utf-8", errors="replace") as stream:
+            for row in csv.DictReader(stream):
+                with contextlib.suppress(ValueError, TypeError):  # a line half written, or with more cells
+                    rows.append({key: float(value) for key, value in row.items() if value})
+    except (OSError, csv.Error) as error:
+        raise DataError(f"cannot be read: {error}", path=path) from None
+    return rows
 
 
 def _csv_iteration(line: str) -> int:
@@ -116,9 +131,30 @@ def _json_iteration(line: str) -> int:
     return int(value["iteration"])
 
 
-def _reopen(path: Path, start_iteration: int, iteration_of: Any, header: str) -> TextIO:
+class _Lines:
+    """A file that lines are appended to; what cannot be written waits for the next time."""
+
+    def __init__(self, path: Path) -> None:
+        self.waiting = b""
+        self._path = path
+        self._stream = path.open("ab", buffering=0)
+
+    def write(self) -> None:
+        """Append what is waiting; raises DataError."""
+        try:
+            while self.waiting:
+                self.waiting = self.waiting[self._stream.write(self.waiting) or 0 :]
+        except OSError as error:
+            raise DataError(f"cannot be written: {error.strerror}", path=self._path) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+
+def _reopen(path: Path, start_iteration: int, iteration_of: Any, header: str) -> _Lines:
     if path.exists() and not path.is_file():
-        return path.open("a", encoding="utf-8")  # a pipe or terminal
+        return _Lines(path)  # a pipe or terminal
     kept = []
     if start_iteration > 1 and path.exists():
         for line in path.read_text(encoding="utf-8").splitlines(keepends=True)[1 if header else 0 :]:
@@ -130,7 +166,7 @@ def _reopen(path: Path, start_iteration: int, iteration_of: Any, header: str) ->
                 kept.append(line)
     # In one stroke: a run killed here must not lose what earlier ones wrote.
     write_atomically(path, [(header + "".join(kept)).encode()], DataError)
-    return path.open("a", encoding="utf-8", newline="")
+    return _Lines(path)
 
 
 def _read_bad(path: Path, start_iteration: int) -> dict[str, None]:

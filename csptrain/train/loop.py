@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from csptrain.datasets.loader import Batch
 from csptrain.errors import CspError
@@ -13,6 +15,7 @@ from csptrain.evaluate.measured import Measured
 from csptrain.formats.checkpoint import save_state
 from csptrain.formats.weights import save_weights
 from csptrain.train import state
+from csptrain.train.distributed import Processes
 from csptrain.train.guard import Guard
 from csptrain.train.log import Record, RunLog
 from csptrain.train.state import Progress
@@ -27,7 +30,7 @@ class Plan:
     """What a training writes, and how often; iterations count from 1.
 
     ``evaluate`` runs on the validation set every ``map_every`` iterations (0: never) and after the last one.
-    ``cfg`` is the network's text as it is trained, overrides included.
+    ``cfg`` is the network's text as it is trained, overrides included, ``data`` tells its training set from others.
     """
 
     base: str
@@ -35,6 +38,7 @@ class Plan:
     cfg: str
     stop: int
     save_every: int
+    data: Mapping[str, Any] = field(default_factory=dict)
     save_last: int = SAVE_LAST
     map_every: int = 0
     map_from: int = 0
@@ -59,11 +63,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Watcher:
-    """Whoever wants to know: each is called from the loop, none may change it."""
+    """Whoever wants to know: each is called from the loop. ``stop`` tells why it is to end after an iteration."""
 
     iteration: Callable[[Record, float], None]
     evaluated: Callable[[int, Measured, bool], None]
     warned: Callable[[str], None]
+    stop: Callable[[], str | None] = lambda: None
 
 
 def darknet_interval(max_batches: int) -> int:
@@ -72,15 +77,17 @@ def darknet_interval(max_batches: int) -> int:
 
 
 def fit(
-    trainer: Trainer, batches: Iterable[Batch], progress: Progress, plan: Plan, log: RunLog, watch: Watcher
-) -> None:
+    trainer: Trainer, batches: Iterable[Batch], progress: Progress, plan: Plan, log: RunLog | None, watch: Watcher
+) -> str | None:
     """Train from ``progress`` to ``plan.stop`` iterations; raises CspError as `Guard.step` and the loader do.
 
     A weights file or log that cannot be written on the way is a warning; for the last one, ``_final``, it is an error.
+    Of several processes only the first one writes; the others have no ``log``. Gives the reason where it ended before
+    the last iteration, with its state saved.
     """
     network = trainer.network
-    guard = Guard(trainer, state.capture(trainer, progress, plan.cfg), plan.backup, plan.file("last"))
-    speed = _Speed()
+    guard = Guard(trainer, state.capture(trainer, progress, plan.cfg, plan.data), plan.backup, plan.file("last"))
+    speed, logged = _Speed(), True
     source = iter(batches)
     while progress.iteration < plan.stop:
         started = time.perf_counter()
@@ -89,7 +96,8 @@ def fit(
         result = guard.step(batch, watch.warned)
         progress.iteration = batch.iteration
         seconds = time.perf_counter() - started
-        note_bad(batch.bad, log, watch.warned)
+        stop, bad = _agree(trainer.processes, batch, watch)
+        note_bad(bad, log, watch.warned)
         measured = _evaluate(trainer, progress, plan, watch)
         if result is not None:
             height, width = batch.images.shape[1:3]
@@ -105,17 +113,45 @@ def fit(
                 height=height,
                 heads=result.heads,
             ).measured(measured)
-            try:
-                log.add(record)
-            except CspError as error:
-                watch.warned(f"{error}; the training goes on")
+            logged = _log(log, record, logged, watch)
             watch.iteration(record, speed.seconds_left(seconds, plan.stop - batch.iteration) / 3600)
-        _save(guard, progress, plan, watch)
-    save_weights(network, plan.file("final"))
+        _save(guard, progress, plan, watch, at_once=stop is not None)
+        if stop is not None and progress.iteration < plan.stop:
+            return stop
+    if trainer.processes.first:
+        save_weights(network, plan.file("final"))
+    return None
 
 
-def note_bad(paths: Iterable[str], log: RunLog, warned: Callable[[str], None]) -> None:
+def _agree(processes: Processes, batch: Batch, watch: Watcher) -> tuple[str | None, tuple[str, ...]]:
+    """Why to stop, if any process has a reason, and the images that none could decode; tells all warnings."""
+    own: dict[str, Any] = {"stop": watch.stop(), "bad": batch.bad, "warnings": batch.warnings}
+    found = [own] if processes.count == 1 else [*map(json.loads, processes.gather_texts(json.dumps(own)))]
+    for each in found:
+        for warning in each["warnings"]:
+            watch.warned(warning)
+    stop: str | None = next((each["stop"] for each in found if each["stop"]), None)
+    return stop, tuple(path for each in found for path in each["bad"])
+
+
+def _log(log: RunLog | None, record: Record, before: bool, watch: Watcher) -> bool:
+    """Whether the record is written; told when that changes."""
+    try:
+        if log is not None:
+            log.add(record)
+    except CspError as error:
+        if before:
+            watch.warned(f"{error}; the training goes on, and writes what is missing when it can")
+        return False
+    if not before:
+        watch.warned("the log can be written again")
+    return True
+
+
+def note_bad(paths: Iterable[str], log: RunLog | None, warned: Callable[[str], None]) -> None:
     """Name the images that could not be decoded, each once in a run."""
+    if log is None:
+        return
     try:
         for message in log.bad_images(paths):
             warned(message)
@@ -127,7 +163,11 @@ def _evaluate(trainer: Trainer, progress: Progress, plan: Plan, watch: Watcher) 
     """The columns of an evaluation where one is due; the best weights so far are kept."""
     if not plan.evaluates_at(progress.iteration) or plan.evaluate is None:
         return {}
-    found = plan.evaluate()
+    try:
+        found = plan.evaluate()
+    except CspError as error:
+        watch.warned(f"the validation set cannot be measured: {error}; the training goes on")
+        return {}
     best = found.score > progress.best_map
     if best:
         progress.best_map = found.score
@@ -136,16 +176,18 @@ def _evaluate(trainer: Trainer, progress: Progress, plan: Plan, watch: Watcher) 
     return found.columns()
 
 
-def _save(guard: Guard, progress: Progress, plan: Plan, watch: Watcher) -> None:
+def _save(guard: Guard, progress: Progress, plan: Plan, watch: Watcher, at_once: bool) -> None:
     trainer, iteration = guard.trainer, progress.iteration
     if iteration % plan.save_every == 0:
         _keep(trainer, plan, str(iteration), watch)
-    if iteration % plan.save_last == 0 or iteration == plan.stop:
+    if at_once or iteration % plan.save_last == 0 or iteration == plan.stop:
         _keep(trainer, plan, "last", watch)
         if trainer.ema is not None and trainer.ema.averages is not None:
             with trainer.ema.in_place():
                 _keep(trainer, plan, "ema", watch)
-        guard.good = state.capture(trainer, progress, plan.cfg)
+        guard.good = state.capture(trainer, progress, plan.cfg, plan.data)
+        if not trainer.processes.first:
+            return
         try:
             save_state(plan.state_file, guard.good)
         except CspError as error:
@@ -153,6 +195,8 @@ def _save(guard: Guard, progress: Progress, plan: Plan, watch: Watcher) -> None:
 
 
 def _keep(trainer: Trainer, plan: Plan, word: str, watch: Watcher) -> None:
+    if not trainer.processes.first:
+        return
     try:
         save_weights(trainer.network, plan.file(word))
     except CspError as error:

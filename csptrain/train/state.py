@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from csptrain.errors import WeightsError
+from csptrain.cfg import text
+from csptrain.errors import CspError, WeightsError
 from csptrain.formats.checkpoint import State, load_state, save_state
 from csptrain.train.step import Trainer
 
@@ -29,16 +32,36 @@ class Progress:
         return self.avg_loss
 
 
+def cfg_changes(then: str, now: str) -> str:
+    """The first options in which two cfg texts differ, in words."""
+    try:
+        old, new = text.parse(then), text.parse(now)
+    except CspError:
+        return ""
+    if [section.kind for section in old] != [section.kind for section in new]:
+        return f"{len(new)} sections, then {len(old)}, or other kinds of them"
+    changes = []
+    for before, after in zip(old, new, strict=True):
+        values = ({option.key: option.value for option in section.options} for section in (before, after))
+        was, now_is = values
+        for key in [*was, *(key for key in now_is if key not in was)]:
+            if was.get(key) != now_is.get(key):
+                place = f"[{after.kind}] of line {after.line}: {key}"
+                changes.append(f"{place}={now_is.get(key, '(none)')}, then {was.get(key, '(none)')}"[:120])
+    more = f", and {len(changes) - 3} more" if len(changes) > 3 else ""
+    return "; ".join(changes[:3]) + more
+
+
 def fingerprint(cfg: str) -> str:
     """A short name of a cfg text, to notice a resumed training whose network changed."""
     return hashlib.sha256(cfg.encode()).hexdigest()[:16]
 
 
-def capture(trainer: Trainer, progress: Progress, cfg: str) -> State:
+def capture(trainer: Trainer, progress: Progress, cfg: str, data: Mapping[str, Any] | None = None) -> State:
     """A copy of the full state in main memory.
 
     Weights, rolling statistics, what the optimizer keeps, averages, counters, the factor of the rate, and torch's
-    random state.
+    random state; with the cfg's text, and what tells the training set ``data`` from another.
     """
     tensors: dict[str, Tensor] = {"rng": torch.get_rng_state()}
     if trainer.device.type == "cuda":
@@ -50,6 +73,8 @@ def capture(trainer: Trainer, progress: Progress, cfg: str) -> State:
         tensors.update(trainer.ema.state())
     meta = {
         "cfg": fingerprint(cfg),
+        "cfg_text": cfg,
+        "data": dict(data or {}),
         "iteration": progress.iteration,
         "avg_loss": progress.avg_loss,
         "best_map": progress.best_map,
@@ -91,10 +116,15 @@ def restore(path: Path, trainer: Trainer, cfg: str) -> Progress:
     Raises:
         WeightsError: the file is missing or damaged, or belongs to another cfg.
     """
-    state = load_state(path)
+    return take_back(load_state(path), path, trainer, cfg)
+
+
+def take_back(state: State, path: Path, trainer: Trainer, cfg: str) -> Progress:
+    """The same with a state that is read already."""
     if state.meta.get("cfg") != fingerprint(cfg):
+        changes = cfg_changes(str(state.meta.get("cfg_text", "")), cfg)
         raise WeightsError(
-            "belongs to a training with another cfg or other overrides",
+            f"belongs to a training with another cfg or other overrides{': ' if changes else ''}{changes}",
             path=path,
             hint="give the same cfg and the same --size, --iterations as before",
         )

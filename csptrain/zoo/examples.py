@@ -30,6 +30,8 @@ CELL_HEAD: Options = (
     ("beta_nms", "0.6"),
     ("random", "0"),
 )
+# Pictures of any kind: objects come nearer and farther.
+OWN_HEAD: Options = (("jitter", ".3"), *CELL_HEAD[1:])
 _COLOUR: Options = (("angle", "0"), ("saturation", "1.5"), ("exposure", "1.5"), ("hue", ".1"))
 _MOSAIC: Options = (("mosaic", "1"),)
 
@@ -48,6 +50,24 @@ def short_steps(
         ("scales", ".1,.1"),
     )
     return Training(batch, subdivisions, schedule, (*_COLOUR, *further))
+
+
+def own_data(size: int, classes: int, iterations: int) -> Recipe:
+    """The network that `csptrain new` starts from: the example of the cells for pictures of any kind.
+
+    A mini-batch holds as many images as three million pixels make, so that it fits into a few GB.
+    """
+    images = 32
+    subdivisions = next((parts for parts in (1, 2, 4, 8) if images // parts * size * size <= 3_000_000), 16)
+    burn_in = min(max(iterations // 20, 60), 1000)
+    return Recipe(
+        "CSPPeleeNet with EFM and spatial attention, set up for a data set of one's own",
+        "docs/start.md tells how it was chosen",
+        size,
+        classes,
+        short_steps(images, subdivisions, iterations, "0.003", burn_in, further=_MOSAIC),
+        on("csppeleenet", "efm", replace(SAM, options=OWN_HEAD)),
+    )
 
 
 EXAMPLES: dict[str, Recipe] = {

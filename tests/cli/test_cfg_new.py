@@ -10,6 +10,7 @@ import pytest
 from csptrain import graph
 from csptrain.cli.main import main
 
+CFG = Path(__file__).parents[2] / "cfg"
 NEW = ["cfg", "new"]
 EFM = ["--backbone", "csppeleenet", "--gamma", "0.5", "--head", "efm", "--attention", "sam", "--size", "416"]
 
@@ -55,3 +56,29 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path, capsys: pytest
     (tmp_path / "file").write_text("")
     assert main([*NEW, "--backbone", "resnet10", "-o", str(tmp_path / "file" / "x.cfg")]) == 1
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_network_of_the_folder_by_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = Path("cfg/yolov4-tiny.cfg")
+    assert main(["cfg", "info", str(file)]) == 1
+    hint = f"csptrain cfg new yolov4-tiny -o {file} writes that network"
+    assert capsys.readouterr().err == f"csptrain: error: {file}: no such cfg file ({hint})\n"
+    assert main(shlex.split(hint)[1:-3]) == 0
+    assert file.read_bytes() == (CFG / "yolov4-tiny.cfg").read_bytes()
+    assert "6.05M weights, 6.910 BFLOPs at 416x416" in capsys.readouterr().err
+    assert main([*NEW, "yolov4-tiny", "--size", "320x256", "--classes", "3", "-o", str(file)]) == 0
+    written = graph.load(file)
+    assert (written.net.width, written.net.height, written.box_heads[0].classes) == (320, 256, 3)
+
+
+def test_a_named_network_is_not_composed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*NEW, "yolov4-tiny", "--gamma", "0.5"]) == 2
+    assert "--gamma is for a network that is composed" in capsys.readouterr().err
+    assert main([*NEW, "yolov4-tinny"]) == 1
+    assert "there is no network yolov4-tinny in the zoo (did you mean yolov4-tiny?)" in capsys.readouterr().err
+    for missing in ("mine.cfg", "yolov4-tiny.cfg"):
+        assert main(["cfg", "info", str(tmp_path / missing)]) == 1
+        assert capsys.readouterr().err.endswith(f"{missing}: no such cfg file\n")

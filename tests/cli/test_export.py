@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from csptrain.cli.export_opencv import find_images
+from csptrain.cli.exporting import find_images
 from csptrain.cli.main import main
 from csptrain.errors import DataError
 from csptrain.formats.weights import save_weights
@@ -36,7 +36,7 @@ def test_files_table_and_picture(
     said = capsys.readouterr().out
     assert "OpenCV's detections equal csptrain's" in said and "yolo" in said and "objectness" in said
     assert f"{len(find_images(images))} real images" in said
-    files = ["net-compare.png", "net.cfg", "net.names", "net.weights"]
+    files = ["README.md", "detect.cpp", "detect.py", "net-compare.png", "net.cfg", "net.names", "net.weights"]
     assert sorted(path.name for path in out.iterdir()) == files
     assert cv2.imread(str(out / "net-compare.png")).shape[1] > 2 * 400
 
@@ -88,3 +88,7 @@ def test_images_may_be_one_a_list_a_folder_or_a_pattern(tmp_path: Path, golden_c
         assert find_images(str(given)) == [image]
     with pytest.raises(DataError):
         find_images(str(tmp_path / "*.png"))
+    for number in range(10):
+        (tmp_path / "many" / f"{number}.png").parent.mkdir(exist_ok=True)
+        (tmp_path / "many" / f"{number}.png").write_bytes(image.read_bytes())
+    assert [path.stem for path in find_images(str(tmp_path / "many"), 4)] == ["0", "2", "5", "7"]

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from csptrain import graph
 from csptrain.cli.main import main
-from csptrain.formats import verify
-from csptrain.formats.onnx_runtime import Ran
+from csptrain.formats import runtimes
+from csptrain.formats.onnx_model import OnnxModel
+from csptrain.formats.onnx_runtime import Session
 from csptrain.formats.weights import save_weights
-from tests.formats.networks import from_text
+from tests import tiny_classes
+from tests.formats.networks import from_graph, from_text
 
 onnx = pytest.importorskip("onnx", reason="needs the package onnx")
 pytest.importorskip("onnxruntime", reason="needs the package onnxruntime")
 
+MAP01 = Path(__file__).parents[1] / "golden_cases" / "map01_resize"
 NETWORK = """
 [net]
 width=32
@@ -46,12 +52,12 @@ def pair(tmp_path: Path) -> tuple[str, str]:
     return str(tmp_path / "net.cfg"), str(weights)
 
 
-def wrong(model: object, images: object) -> Ran:
-    ran = real(model, images)  # type: ignore[arg-type]
-    return Ran(ran.version, {name: array + 1 for name, array in ran.outputs.items()})
+real = runtimes.open_onnxruntime
 
 
-real = verify.run_onnxruntime
+def wrong(model: OnnxModel) -> Session:
+    session = real(model)
+    return Session(session.version, lambda images: {name: array + 1 for name, array in session.run(images).items()})
 
 
 def test_a_checked_file_beside_the_weights(pair: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,7 +88,7 @@ def test_options_reach_the_file(pair: tuple[str, str], tmp_path: Path) -> None:
 def test_a_difference_leaves_nothing(
     pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(verify, "run_onnxruntime", wrong)
+    monkeypatch.setattr(runtimes, "open_onnxruntime", wrong)
     assert main(["export", "onnx", *pair]) == 1
     assert "onnxruntime differs" in capsys.readouterr().err
     assert not Path(pair[1]).with_suffix(".onnx").exists()
@@ -104,9 +110,68 @@ def test_without_onnx_nothing_is_written(
     assert "pip install 'csptrain[onnx]'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["--nms", "--output", "raw"], ["--output", "boxen"]])
-def test_words_that_cannot_be(pair: tuple[str, str], words: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--nms", "--output", "raw"], "exclude each other"),
+        (["--output", "boxen"], "boxen"),
+        (["--precision", "int8"], "needs --calibrate LIST"),
+        (["--precision", "fp16", "--calibrate", "a.txt"], "for --precision int8 alone"),
+        (["--precision", "bf16"], "bf16"),
+        (["--nms", "--data", "x.data"], "--output boxes"),
+    ],
+)
+def test_words_that_cannot_be(
+    pair: tuple[str, str], words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["export", "onnx", *pair, *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_the_cost_of_a_precision_is_printed(tmp_path: Path, precision: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "list.txt").write_text("".join(f"{image}\n" for image in sorted(MAP01.glob("*.png"))))
+    data = tmp_path / "x.data"
+    data.write_text(f"classes=3\nvalid=list.txt\nnames={MAP01 / 'names'}\n")
+    words = ["--precision", precision, "--data", str(data), "-o", str(tmp_path / "out" / "net.onnx")]
+    words += ["--calibrate", str(tmp_path / "list.txt")] if precision == "int8" else []
+    assert main(["export", "onnx", str(MAP01 / "net.cfg"), str(MAP01 / "net.weights"), *words]) == 0
+    said = capsys.readouterr().out
+    found = re.search(r"AP50 on valid in onnxruntime: (?:fp32 ([\d.]+), \w+ )?([\d.]+)", said)
+    assert found is not None
+    exact, measured = (float(figure or found[2]) for figure in found.groups())
+    assert exact == pytest.approx(0.570695, abs=1e-4)
+    assert measured == pytest.approx(exact, abs={"fp32": 0, "fp16": 0.02, "int8": 0.2}[precision])
+    assert ("changes the outputs by at most" in said) == (precision != "fp32")
+    files = ["README.md", "detect.cpp", "detect.py", "net.onnx"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == files
+    names = {entry.key: entry.value for entry in onnx.load(tmp_path / "out" / "net.onnx").metadata_props}["names"]
+    assert names == '["obj0", "obj1", "obj2"]'
+
+
+def test_the_cost_to_a_classifier(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tiny_classes.write_set(tmp_path)
+    cfg, weights = tmp_path / "classes.cfg", tmp_path / "net.weights"
+    save_weights(from_graph(graph.load(cfg)), weights)
+    words = ["export", "onnx", str(cfg), str(weights), "--data", str(data), "--precision", "int8", "--calibrate"]
+    assert main([*words, str(tmp_path / "train")]) == 1
+    assert "gives 10 values, but" in capsys.readouterr().err
+    cfg.write_text(cfg.read_text().replace("filters=10", "filters=3"))
+    save_weights(from_graph(graph.load(cfg)), weights)
+    assert main([*words, str(tmp_path / "train")]) == 0
+    said = capsys.readouterr().out
+    found = re.search(r"top-1 on valid in onnxruntime: fp32 ([\d.]+), int8 ([\d.]+)", said)
+    assert found is not None
+    assert main(["classifier", "valid", str(data), str(cfg), str(weights), "--json"]) == 0
+    assert float(found[1]) == pytest.approx(json.loads(capsys.readouterr().out)["top1"], abs=1e-6)
+    assert (tmp_path / "classify.py").exists()
+
+
+def test_data_of_other_classes(pair: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "x.data"
+    data.write_text("classes=3\nvalid=list.txt\n")
+    assert main(["export", "onnx", *pair, "--data", str(data)]) == 1
+    assert "classes=2, but" in capsys.readouterr().err
 
 
 def test_verify_prints_each_head(pair: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,7 +184,7 @@ def test_verify_prints_each_head(pair: tuple[str, str], capsys: pytest.CaptureFi
 def test_verify_fails_and_names_the_layer(
     pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(verify, "run_onnxruntime", wrong)
+    monkeypatch.setattr(runtimes, "open_onnxruntime", wrong)
     assert main(["verify", *pair, "--runtimes", "onnxruntime"]) == 1
     assert "parts from csptrain at layer 0 [convolutional]" in capsys.readouterr().out
 
@@ -133,7 +198,7 @@ def test_a_named_runtime_must_be_there(pair: tuple[str, str], capsys: pytest.Cap
 def test_the_matrix_goes_into_a_page(pair: tuple[str, str], tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# Runtimes\n")
-    words = ["--matrix", "--runtimes", "onnxruntime", "--size", "64", "--markdown", str(page)]
+    words = ["--matrix", "--runtimes", "onnxruntime", "--size", "16", "--markdown", str(page)]
     assert main(["verify", pair[0], *words]) == 0
     assert page.read_text().startswith("# Runtimes\n\n<!-- matrix begins -->\n| cfg | input | onnxruntime")
-    assert "| net.cfg | 64x64 |" in page.read_text()
+    assert "| net.cfg | 16x16 |" in page.read_text()

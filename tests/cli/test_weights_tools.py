@@ -144,6 +144,7 @@ def test_speed(network: Network, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     code, out, _ = outcome("speed net.cfg 3 -device cpu -batch 2", capsys)
     assert code == 0 and out.startswith("3 evals, ")
     assert "sec/eval" in out and " Hz\n" in out and "img/s (2 x 16 x 16 x 3, cpu)" in out
+    assert "x 3, cpu, bf16)" in outcome("speed net.cfg 1 -device cpu -amp on", capsys)[1]
     monkeypatch.setattr(speed, "SECONDS", 0.0)
     assert outcome("speed net.cfg -device cpu", capsys)[1].startswith("1 evals, ")
     assert outcome("speed net.cfg many", capsys)[0] == 2

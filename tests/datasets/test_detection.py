@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -36,6 +37,24 @@ def test_half_of_the_samples_are_left_alone(image_list: Path) -> None:
     dataset = DetectionDataset(read_samples(image_list, 3), Augmentation(mix=Mix.MIXUP), Feed(100))
     counts = [len(dataset.sample(1, slot, NET).truth) for slot in range(100)]
     assert set(counts) == {1, 2} and 35 < counts.count(2) < 65
+
+
+def test_reduced_images_give_the_same_boxes_and_nearly_the_same_pixels(tmp_path: Path) -> None:
+    ramp = np.broadcast_to(np.linspace(0, 255, 640, dtype=np.uint8)[None, :, None], (480, 640, 3))
+    cv2.imwrite(str(tmp_path / "a.jpg"), ramp)
+    (tmp_path / "a.txt").write_text("0 .5 .5 .4 .4\n")
+    (tmp_path / "list.txt").write_text("a.jpg\n")
+    samples = read_samples(tmp_path / "list.txt", 1)
+    settings = Augmentation(jitter=0.25, flip=True, mix=Mix.MOSAIC)
+    assert settings.least(NET) == (128, 96)
+    for slot in range(8):
+        whole, reduced = (
+            DetectionDataset(samples, settings, Feed(8, reduced=b)).sample(1, slot, NET) for b in (False, True)
+        )
+        assert not np.array_equal(whole.pixels, reduced.pixels)
+        # The crop begins and ends at whole pixels, of 640 or of 160.
+        np.testing.assert_allclose(whole.truth, reduced.truth, atol=0.03)
+        assert np.abs(whole.pixels.astype(int) - reduced.pixels).mean() < 8
 
 
 @pytest.mark.parametrize("mix", [Mix.CUTMIX, Mix.CUTMIX_OR_MOSAIC])

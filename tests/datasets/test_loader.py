@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
 from pathlib import Path
 
 import cv2
@@ -10,12 +12,13 @@ import numpy as np
 import pytest
 import torch
 
+from csptrain.datasets import loader
 from csptrain.datasets.augment import Augmentation
 from csptrain.datasets.detection import DetectionDataset
 from csptrain.datasets.lists import Samples, read_samples
 from csptrain.datasets.loader import Batch, BatchLoader, pad_truths
 from csptrain.datasets.mixing import Mix
-from csptrain.datasets.stream import Feed
+from csptrain.datasets.stream import Feed, Sample
 from csptrain.errors import DataError
 
 SETTINGS = Augmentation(
@@ -130,3 +133,56 @@ def test_truths_are_padded_and_limited(image_list: Path) -> None:
     dataset = DetectionDataset(samples, Augmentation(max_truths=4), Feed(7))
     found = next(iter(BatchLoader(dataset, start_iteration=1, stop_iteration=2, size_at=size_at)))
     assert found.truth.shape[1] == 4
+
+
+class Fatal(DetectionDataset):
+    """Its second iteration kills the process that makes it, until a file says that it has done so often enough."""
+
+    def __init__(self, samples: Samples, counter: Path, times: int) -> None:
+        super().__init__(samples, Augmentation(), Feed(7))
+        self.counter, self.times = counter, times
+
+    def sample(self, iteration: int, slot: int, net_size: tuple[int, int]) -> Sample:
+        if iteration == 2 and slot == 3:
+            done = self.counter.stat().st_size if self.counter.exists() else 0
+            if done < self.times:
+                self.counter.write_bytes(b"x" * (done + 1))
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().sample(iteration, slot, net_size)
+
+
+def loader_of(dataset: DetectionDataset, workers: int) -> BatchLoader:
+    return BatchLoader(dataset, start_iteration=1, stop_iteration=4, size_at=size_at, workers=workers)
+
+
+def test_a_worker_that_is_killed_is_replaced(image_list: Path, tmp_path: Path) -> None:
+    samples = read_samples(image_list, 3)
+    expected = list(loader_of(DetectionDataset(samples, Augmentation(), Feed(7)), 0))
+    found = list(loader_of(Fatal(samples, tmp_path / "deaths", 2), 1))
+    assert [batch.iteration for batch in found] == [1, 2, 3]
+    for batch, other in zip(found, expected, strict=True):
+        assert torch.equal(batch.images, other.images) and torch.equal(batch.truth, other.truth)
+    warnings = [warning for batch in found for warning in batch.warnings]
+    assert len(warnings) == 2 and all("a loader process died" in warning for warning in warnings)
+
+
+def test_workers_that_always_die_end_the_run(image_list: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "_MOST_DEATHS", 1)
+    with pytest.raises(DataError, match="a loader process died.*; 2 of them in this run"):
+        list(loader_of(Fatal(read_samples(image_list, 3), tmp_path / "deaths", 99), 1))
+
+
+def test_a_share_of_the_slots(image_list: Path) -> None:
+    dataset = DetectionDataset(read_samples(image_list, 3), Augmentation(), Feed(7))
+    (whole, *_), (part, *_) = (
+        list(BatchLoader(dataset, start_iteration=1, stop_iteration=2, size_at=size_at, slots_of=slots_of))
+        for slots_of in (range, lambda batch: [1, 4, batch - 1])
+    )
+    assert torch.equal(part.images, whole.images[[1, 4, 6]]) and part.whole == 7
+
+
+def test_without_shared_memory_there_are_no_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "_SHARED_MEMORY", str(tmp_path))
+    assert loader.usable_workers(3) == 3
+    monkeypatch.setattr(loader, "_SHARED_MEMORY", str(tmp_path / "none"))
+    assert loader.usable_workers(3) == 0

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from csptrain.errors import WeightsError
-from csptrain.formats.checkpoint import State, load_state, save_state
+from csptrain.formats.checkpoint import State, load_state, newest_state, pack, previous_of, save_state, unpack
 
 
 def test_tensors_and_values_come_back_bit_for_bit(tmp_path: Path) -> None:
@@ -70,3 +70,41 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
     np.savez(tmp_path / "y.npz", allow_pickle=True, **{"meta.json": objects})
     with pytest.raises(WeightsError):
         load_state(tmp_path / "y.npz")
+
+
+def test_the_state_before_is_kept_and_the_newest_whole_one_found(tmp_path: Path) -> None:
+    path = tmp_path / "net.state"
+    with pytest.raises(WeightsError, match=r"net\.state: no such training state"):
+        newest_state(path)
+    for iteration in (3, 6, 9):
+        save_state(path, State({"x": torch.arange(4.0)}, {"iteration": iteration}))
+    previous = previous_of(path)
+    assert previous.name == "net_previous.state" and load_state(previous).meta["iteration"] == 6
+    found, place, skipped = newest_state(path)
+    assert (found.meta["iteration"], place, skipped) == (9, path, [])
+    path.write_bytes(path.read_bytes()[:-9])
+    found, place, skipped = newest_state(path)
+    assert (found.meta["iteration"], place, [error.path for error in skipped]) == (6, previous, [str(path)])
+    previous.write_bytes(b"")
+    with pytest.raises(WeightsError, match=r"net\.state: is damaged"):
+        newest_state(path)
+
+
+def test_packed_and_back() -> None:
+    state = State({"x": torch.arange(4.0)}, {"iteration": 3})
+    found = unpack(pack(state))
+    assert torch.equal(found.tensors["x"], state.tensors["x"]) and found.meta["iteration"] == 3
+    with pytest.raises(WeightsError, match="training state: is damaged"):
+        unpack(pack(state)[:-5])
+
+
+def test_arrays_that_declare_more_than_they_hold(tmp_path: Path) -> None:
+    path = tmp_path / "x.state"
+    whole = pack(State({"x": torch.zeros(2, 3)}, {"iteration": 3}))
+    assert whole.count(b"(2, 3)") == 1
+    path.write_bytes(whole.replace(b"(2, 3), }   ", b"(9**9, 9), }")[: len(whole)])
+    with pytest.raises(WeightsError, match="is damaged"):
+        load_state(path)
+    np.savez_compressed(path.with_suffix(".npz"), x=np.zeros(1 << 20))
+    with pytest.raises(WeightsError, match="is damaged"):
+        load_state(path.with_suffix(".npz"))

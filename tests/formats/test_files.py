@@ -12,7 +12,7 @@ import pytest
 
 from csptrain.errors import WeightsError
 from csptrain.formats import files
-from csptrain.formats.files import write_atomically
+from csptrain.formats.files import remove_leftovers, staged, write_atomically
 
 
 def test_chunks_folders_and_mode(tmp_path: Path) -> None:
@@ -61,3 +61,36 @@ def test_a_place_that_is_none(tmp_path: Path) -> None:
         with pytest.raises(WeightsError, match="cannot be written"):
             write_atomically(path, [b"new"], WeightsError)
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_staged_files_come_together_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "out"
+    with pytest.raises(KeyError), staged(folder, WeightsError) as stage:
+        (stage / "a").write_text("1")
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+    for text in ("1", "2"):
+        with staged(folder, WeightsError) as stage:
+            (stage / "a").write_text(text)
+            (stage / "b").write_text(text)
+        assert {path.name: path.read_text() for path in folder.iterdir()} == {"a": text, "b": text}
+    with pytest.raises(WeightsError, match="is not a folder"), staged(folder / "a", WeightsError):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_the_file_before_is_kept(tmp_path: Path) -> None:
+    path, before = tmp_path / "x.bin", tmp_path / "before.bin"
+    for content in (b"1", b"2", b"3"):
+        write_atomically(path, [content], WeightsError, before)
+    assert (path.read_bytes(), before.read_bytes()) == (b"3", b"2")
+
+
+def test_leftovers_of_killed_processes(tmp_path: Path) -> None:
+    gone = [".net.state.abcd1234.tmp", ".net_last.weights.0_aZ9xyz.tmp", ".chart.png.12345678.tmp"]
+    stay = ["net.state", ".other.state.abcd1234.tmp", ".net.tmp", "net.state.abcd1234.tmp"]
+    for name in (*gone, *stay):
+        (tmp_path / name).write_bytes(b"")
+    remove_leftovers(tmp_path, ("net", "chart.png"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(stay)
+    remove_leftovers(tmp_path / "none", ("net",))

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from csptrain.errors import ExportError
+from csptrain import graph
+from csptrain.errors import ExportError, WeightsError
+from csptrain.formats.darknet import load
 from csptrain.formats.lowering import lower
 from csptrain.formats.opencv import OpenCVBackend
 from csptrain.formats.weights import save_weights
 from csptrain.network import Network
-from tests.formats.networks import from_text, images
+from tests.formats.networks import fill, from_text, images
 
 TOLERANCE = 2e-5
 NET = "[net]\nwidth=14\nheight=12\nchannels=3\n"
@@ -46,6 +48,8 @@ SILENTLY_WRONG = {
     "maxpool antialiasing": NET + CONV + "[maxpool]\nsize=2\nstride=2\nantialiasing=1\n",
     "share_index": TWO + CONV + "share_index=-1\n" + CONV,
     "binary": NET + CONV.replace("pad=1", "pad=1\nbinary=1"),
+    "xnor": NET + CONV + CONV + "xnor=1\n",
+    "softmax of a map": NET + CONV.replace("filters=6", "filters=2") + "[softmax]\n",
     "temperature": NET + CONV + "[avgpool]\n[softmax]\ntemperature=3\n",
     "connected with batch_normalize": NET + CONV + "[connected]\noutput=5\nbatch_normalize=1\nactivation=leaky\n",
 }
@@ -61,11 +65,25 @@ REFUSED_BY_OPENCV = {
     "reorg3d": NET + CONV + "[reorg3d]\nstride=2\n",
     "scale_wh": NET + CONV + CONV.replace("filters=6", "filters=1") + "[scale_channels]\nfrom=-2\nscale_wh=1\n",
     "dropout first": NET + "[dropout]\nprobability=.5\n" + CONV + "[dropout]\nprobability=.2\n" + CONV,
+    "activation": NET + CONV.replace("leaky", "linear") + "[activation]\nactivation=leaky\n",
+    "crop": NET + "[crop]\ncrop_width=11\ncrop_height=9\n" + CONV,
+    "detection": NET + CONV + "[connected]\noutput=54\n[detection]\nside=3\ncoords=4\nsqrt=1\n",
+    "implicit": NET + CONV + "[implicit]\nfilters=6\n[shortcut]\nfrom=-2\n",
+    "no size": NET + CONV.replace("size=3\n", ""),
     "empty": NET + CONV + "[silence]\n" + CONV + "[shortcut]\nfrom=-2\n",
     **{
         f"activation {name}": NET + CONV.replace("leaky", name) + "[shortcut]\nfrom=-1\nactivation=" + name + "\n"
         for name in ("relu6", "relie", "revleaky", "ramp", "hardtan", "plse", "lhtan", "loggy", "hard_mish", "gelu")
     },
+}
+#: Mistakes that Darknet reads over; csptrain does so with ``lenient``.
+MISREAD = {
+    "filters given twice": NET + CONV.replace("filters=6", "filters=6\nfilters=4") + CONV,
+    "activation given twice": NET + CONV + "activation=relu\n",
+}
+MISREAD_AND_REFUSED = {
+    "words behind a value": NET + CONV.replace("leaky", "leaky # as ever"),
+    "a line that says nothing": NET + CONV + "nothing\n",
 }
 PLAIN = {
     "activations": "".join(
@@ -133,6 +151,59 @@ def test_opencv_refuses_the_raw_cfg(tmp_path: Path, text: str) -> None:
         OpenCVBackend(tmp_path / "net.cfg", tmp_path / "net.weights").head_outputs(images(network))
 
 
+@pytest.mark.parametrize("text", [*MISREAD.values(), *MISREAD_AND_REFUSED.values()],
+                         ids=[*MISREAD, *MISREAD_AND_REFUSED])  # fmt: skip
+def test_what_darknet_reads_over_is_written_once_and_plainly(tmp_path: Path, text: str) -> None:
+    path, cfg, weights = (tmp_path / name for name in ("net.cfg", "lowered.cfg", "lowered.weights"))
+    path.write_text(text)
+    network = fill(Network(graph.load(path, lenient=True)))
+    x = images(network)
+    ours = head(network, x)
+    lower(network).write(cfg, weights)
+    save_weights(network, tmp_path / "net.weights")
+    assert relative(ours, OpenCVBackend(cfg, weights).head_outputs(x)[-1]) < TOLERANCE
+    if text in MISREAD.values():
+        raw = cv2.dnn.readNetFromDarknet(str(path), str(tmp_path / "net.weights"))
+        raw.setInput(x.numpy())
+        assert not relative(ours, raw.forward()) < 1e-2
+    else:
+        with pytest.raises(ExportError, match="OpenCV"):
+            OpenCVBackend(path, tmp_path / "net.weights")
+
+
+@pytest.mark.parametrize(
+    "layer", [CONV.replace("stride=1", "stride_x=2\nstride_y=1"), "[maxpool]\nsize=2\nstride_x=2\nstride_y=1\n"]
+)
+def test_strides_that_differ_are_ignored_by_opencv_and_refused(tmp_path: Path, layer: str) -> None:
+    network = from_text(tmp_path, NET + CONV + layer)
+    save_weights(network, tmp_path / "net.weights")
+    raw = cv2.dnn.readNetFromDarknet(str(tmp_path / "net.cfg"), str(tmp_path / "net.weights"))
+    raw.setInput(images(network).numpy())
+    assert raw.forward().shape[1:] != head(network, images(network)).shape[1:]
+    with pytest.raises(ExportError, match="stride_y=1 and stride_x=2 differ"):
+        lower(network)
+
+
+def test_weights_of_another_length(tmp_path: Path) -> None:
+    """OpenCV reads what is not there and says nothing; the export wants the right length, and writes it."""
+    network = from_text(tmp_path, TWO)
+    x, path, weights = images(network), tmp_path / "net.cfg", tmp_path / "net.weights"
+    save_weights(network, weights)
+    whole = weights.read_bytes()
+    for data in (whole[: len(whole) // 2], whole + bytes(40)):
+        weights.write_bytes(data)
+        with pytest.raises(WeightsError):
+            load(path, weights)
+        raw = cv2.dnn.readNetFromDarknet(str(path), str(weights))
+        raw.setInput(x.numpy())
+        assert (relative(head(network, x), raw.forward()) < TOLERANCE) == (len(data) > len(whole))
+        partial = load(path, weights, partial=True)
+        cfg, again = tmp_path / "lowered.cfg", tmp_path / "lowered.weights"
+        lower(partial).write(cfg, again)
+        assert relative(head(partial, x), OpenCVBackend(cfg, again).head_outputs(x)[0]) < TOLERANCE
+        load(cfg, again)
+
+
 def test_folding_closes_the_gap_of_the_epsilons(tmp_path: Path) -> None:
     network = from_text(tmp_path, NET + CONV.replace("leaky", "linear"))
     with torch.no_grad():
@@ -149,11 +220,12 @@ def test_folding_closes_the_gap_of_the_epsilons(tmp_path: Path) -> None:
     ("text", "line", "words"),
     [
         (NET + CONV.replace("stride=1", "stride_x=2\nstride_y=1"), 8, "stride_y=1 and stride_x=2"),
-        (NET + CONV + "xnor=1\n", 12, "binarized"),
         (NET + CONV.replace("stride=1", "stride_x=2\nstride_y=1\nantialiasing=1"), 8, "stride_y=1 and stride_x=2"),
         (NET + CONV.replace("leaky", "elu"), 11, "activation=elu"),
         (NET + CONV + "[reorg]\nstride=1\nreverse=1\n", 14, "reverse"),
-        (NET + CONV + "[softmax]\n", 12, "softmax"),
+        (NET + CONV + "[crop]\ncrop_height=6\ncrop_width=9\n", 12, "as much off rows as off columns"),
+        (NET + CONV.replace("filters=6", "filters=25") + "[softmax]\n", 12, "4200 values"),
+        (NET + CONV + "[connected]\noutput=54\n[detection]\nside=3\ncoords=4\nsoftmax=1\n", 17, "softmax"),
         (NET + CONV + "[avgpool]\n[softmax]\ngroups=2\n", 14, "groups"),
         (NET + CONV + "[maxpool]\nsize=1\nstride=1\npadding=2\n", 15, "padding"),
     ],

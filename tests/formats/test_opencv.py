@@ -63,7 +63,8 @@ def test_the_golden_networks(golden_cases: Path, tmp_path: Path, name: str) -> N
 def test_export_writes_a_pair_that_both_read(tmp_path: Path, head: str) -> None:
     network = from_text(tmp_path, BODY + head)
     report = export_opencv(network, tmp_path / "out", "net", names=("cell", "plate"))
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["net.cfg", "net.names", "net.weights"]
+    files = ["README.md", "detect.cpp", "detect.py", "net.cfg", "net.names", "net.weights"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == files
     assert (tmp_path / "out" / "net.names").read_text() == "cell\nplate\n"
     x = images(network, 2)
     with torch.inference_mode():
@@ -105,7 +106,7 @@ def test_a_difference_is_an_error_and_leaves_nothing(tmp_path: Path, monkeypatch
 def test_an_older_export_stays_when_a_new_one_fails(tmp_path: Path) -> None:
     network = from_text(tmp_path, BODY + YOLO)
     report = export_opencv(network, tmp_path / "out", "net")
-    kept = {path: path.read_bytes() for path in (report.cfg, report.weights)}
+    kept = {path: path.read_bytes() for path in (report.cfg, report.weights, *report.ready.written)}
     with pytest.raises(ExportError):
         export_opencv(fill(network, 5), tmp_path / "out", "net", tolerance=0)
     assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == kept

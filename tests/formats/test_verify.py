@@ -7,14 +7,14 @@ import stat
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import pytest
 import torch
 
 from csptrain.errors import ExportError
-from csptrain.formats import onnx_runtime, verify
-from csptrain.formats.onnx_model import OnnxModel
-from csptrain.formats.onnx_runtime import FloatArray, NotInstalled, Ran, opencv_version, run_opencv
+from csptrain.formats import runtimes
+from csptrain.formats.onnx_model import NotInstalled, OnnxModel
+from csptrain.formats.onnx_runtime import FloatArray, Session
+from csptrain.formats.opencv_process import open_opencv
 from csptrain.formats.verify import Verification, random_images
 from csptrain.formats.verify_matrix import Row, insert, markdown, randomized, try_cfg
 from csptrain.graph import load
@@ -99,14 +99,18 @@ def test_every_layer_is_compared_when_asked(check: Verification) -> None:
 
 
 def test_the_first_layer_that_is_off_is_named(check: Verification, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = onnx_runtime.run_onnxruntime
+    real = runtimes.open_onnxruntime
 
-    def wrong_from_layer_2(model: OnnxModel, images: FloatArray) -> Ran:
-        ran = real(model, images)
-        late = {name for name in ran.outputs if not name.startswith(("0_", "1_"))}
-        return Ran(ran.version, {name: array + (name in late) for name, array in ran.outputs.items()})
+    def wrong_from_layer_2(model: OnnxModel) -> Session:
+        session = real(model)
 
-    monkeypatch.setattr(verify, "run_onnxruntime", wrong_from_layer_2)
+        def run(images: FloatArray) -> dict[str, FloatArray]:
+            found = session.run(images)
+            return {name: array + (not name.startswith(("0_", "1_"))) for name, array in found.items()}
+
+        return Session(session.version, run)
+
+    monkeypatch.setattr(runtimes, "open_onnxruntime", wrong_from_layer_2)
     report = check.report("onnxruntime")
     assert not report.agrees()
     first = report.first_diverging()
@@ -125,30 +129,48 @@ def test_opencv_5_must_be_named(check: Verification) -> None:
     assert "--opencv5-python" in (check.report("opencv5").missing or "")
 
 
-def test_a_worker_that_crashes_or_lacks_opencv(check: Verification, tmp_path: Path) -> None:
+def test_a_worker_that_crashes_or_lacks_opencv(tmp_path: Path) -> None:
     model = OnnxModel(b"", (), ())
     for script, error, words in (
         ("kill -SEGV $$", ExportError, "crashes on it"),
         ("echo \"ModuleNotFoundError: No module named 'cv2'\" >&2; exit 1", NotInstalled, "No module named"),
+        ("exit 3", ExportError, "no reason given"),
     ):
         python = tmp_path / "python"
         python.write_text(f"#!/bin/sh\n{script}\n")
         python.chmod(python.stat().st_mode | stat.S_IXUSR)
-        with pytest.raises(error, match=words):
-            run_opencv(model, random_images(check.network).numpy(), python)
-    with pytest.raises(NotInstalled, match="cannot be started"):
-        run_opencv(model, random_images(check.network).numpy(), tmp_path / "nowhere")
+        with pytest.raises(error, match=words), open_opencv(model, python):
+            pass
+    with pytest.raises(NotInstalled, match="cannot be started"), open_opencv(model, tmp_path / "nowhere"):
+        pass
 
 
-def test_this_opencv_refuses_what_is_no_model(check: Verification) -> None:
-    with pytest.raises(ExportError, match="OpenCV: "):
-        run_opencv(OnnxModel(b"no model", ("x",), ("x",)), random_images(check.network).numpy())
+def test_a_worker_that_dies_between_two_batches(check: Verification, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho csptrain: 5.9\nread line\nkill -SEGV $$\n")
+    python.chmod(python.stat().st_mode | stat.S_IXUSR)
+    with open_opencv(OnnxModel(b"", (), ()), python) as session:
+        assert session.version == "5.9"
+        for _ in range(2):  # it stays dead
+            with pytest.raises(ExportError, match="crashes on it"):
+                session.run(random_images(check.network).numpy())
 
 
-def test_the_version_of_another_python() -> None:
-    import sys
+def test_a_worker_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("csptrain.formats.opencv_process.WORKER_SECONDS", 0.2)
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexec sleep 60\n")
+    python.chmod(python.stat().st_mode | stat.S_IXUSR)
+    with pytest.raises(ExportError, match="does not answer"), open_opencv(OnnxModel(b"", (), ()), python):
+        pass
 
-    assert opencv_version(Path(sys.executable)) == cv2.__version__
+
+def test_this_opencv_refuses_what_is_no_model() -> None:
+    with (
+        pytest.raises(ExportError, match="OpenCV: "),
+        open_opencv(OnnxModel(b"no model", ("x",), ("x",))),
+    ):
+        pass
 
 
 def test_random_weights_keep_the_range_of_every_map(check: Verification) -> None:
@@ -159,8 +181,8 @@ def test_random_weights_keep_the_range_of_every_map(check: Verification) -> None
 
 
 def test_the_matrix_holds_numbers_and_numbered_reasons(check: Verification, tmp_path: Path) -> None:
-    good = try_cfg(tmp_path / "net.cfg", ["onnxruntime", "opencv5"], None, (64, 64), 13)
-    assert good.size == (64, 64)
+    good = try_cfg(tmp_path / "net.cfg", ["onnxruntime", "opencv5"], None, (16, 16), 13)
+    assert good.size == (16, 16)
     bad = Row(Path("bad.cfg"), None, (), "no such thing")
     table = list(markdown([good, bad], ["onnxruntime", "opencv5"]))
     assert table[0].startswith("| cfg | input | onnxruntime ")
@@ -169,11 +191,14 @@ def test_the_matrix_holds_numbers_and_numbered_reasons(check: Verification, tmp_
     assert table[-1] == "1. no such thing"
 
 
-def test_a_size_that_the_network_cannot_have_is_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("crop", "size"), [(28, 128), (260, 264)])
+def test_a_size_that_the_network_cannot_have_gives_way_to_a_larger_one_or_its_own(
+    crop: int, size: int, tmp_path: Path
+) -> None:
     path = tmp_path / "net.cfg"
-    path.write_text("[net]\nwidth=30\nheight=30\nchannels=3\n[crop]\ncrop_width=28\ncrop_height=28\n")
-    assert try_cfg(path, ["onnxruntime"], None, (16, 16), 13).size == (30, 30)
-    assert load(path).net.width == 30
+    path.write_text(f"[net]\nwidth=264\nheight=264\nchannels=1\n[crop]\ncrop_width={crop}\ncrop_height={crop}\n")
+    assert try_cfg(path, ["onnxruntime"], None, (16, 16), 13).size == (size, size)
+    assert load(path).net.width == 264
 
 
 def test_the_page_keeps_what_stands_around_the_matrix() -> None:

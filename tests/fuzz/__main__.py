@@ -1,8 +1,12 @@
-"""``python -m tests.fuzz --mutants N [--seed S]``: damage cfgs, read them, print figures; exit code 1 on a failure."""
+"""``python -m tests.fuzz --mutants N --files M [--seed S]``: damage cfgs and, of each kind, M other files; read them.
+
+Prints figures; exit code 1 on a failure.
+"""
 
 from __future__ import annotations
 
 import argparse
+import resource
 import tempfile
 import time
 from collections import Counter
@@ -10,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from tests.fuzz import files
 from tests.fuzz.mutants import corpus, monsters, mutants
 from tests.fuzz.trial import trial
 
@@ -18,6 +23,7 @@ def main() -> int:
     """Run and report."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
     parser.add_argument("--mutants", type=int, default=3000)
+    parser.add_argument("--files", type=int, default=300, help="files of each other kind")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="folder for the cfgs that fail")
     options = parser.parse_args()
@@ -44,7 +50,31 @@ def main() -> int:
         print(f"slowest {reader}: {taken:.2f} s, {name}")
     count = sum(kinds.values())
     print(f"{count} cfgs, {failures} failures, {time.monotonic() - start:.0f} s")
-    return int(failures > 0)
+    return int(failures + sum(_other_files(name, options.files, options.seed) for name in files.KINDS) > 0)
+
+
+def _other_files(name: str, count: int, seed: int) -> int:
+    """Read hostile files of one kind; the number of failures."""
+    kind = files.KINDS[name]
+    start, slowest, failures = time.monotonic(), 0.0, 0
+    contents = [*kind.monsters().items(), *files.mutants(kind, count, seed)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"x{kind.suffix}"
+        for title, content in contents:
+            path.write_bytes(content)
+            before = time.process_time()
+            wrong = files.attempt(kind, path)
+            slowest = max(slowest, time.process_time() - before)
+            if wrong:
+                failures += 1
+                print(f"{name}: {title}: {wrong}", flush=True)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    print(
+        f"{len(contents)} {name}, {failures} failures, slowest {slowest:.2f} s, memory so far at most {memory} MiB, "
+        f"{time.monotonic() - start:.0f} s",
+        flush=True,
+    )
+    return failures
 
 
 if __name__ == "__main__":

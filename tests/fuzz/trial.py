@@ -26,6 +26,7 @@ from csptrain.summary import summarize
 
 SECONDS = 2.0  # of the processor: the machine may be busy
 BYTES = 1 << 30
+WAITS = 4  # times as long, by the clock
 NAMES = {name: kind.kind for name, kind in BY_NAME.items()}
 
 
@@ -81,7 +82,7 @@ def trial(path: Path) -> tuple[list[str], dict[str, float]]:
     for reader in READERS:
         start = time.process_time()
         try:
-            with _limits():
+            with limits():
                 reader(path)
         except CspError:
             pass
@@ -92,18 +93,25 @@ def trial(path: Path) -> tuple[list[str], dict[str, float]]:
 
 
 @contextlib.contextmanager
-def _limits() -> Iterator[None]:
+def limits(seconds: float = SECONDS, memory: int = BYTES) -> Iterator[None]:
+    """Within this, TooSlow is raised after so many seconds of the processor, and there are so many bytes at most."""
+
     def stop(number: int, frame: FrameType | None) -> None:
-        raise TooSlow(f"more than {SECONDS:g} s")
+        raise TooSlow(f"more than {seconds:g} s")
 
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     handler = signal.signal(signal.SIGPROF, stop)
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + BYTES, hard))
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    waiting = signal.signal(signal.SIGALRM, stop)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + memory, hard))
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    # One that waits, for a pipe for instance, uses no processor.
+    signal.setitimer(signal.ITIMER_REAL, WAITS * seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, waiting)
         signal.signal(signal.SIGPROF, handler)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

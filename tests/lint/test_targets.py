@@ -87,7 +87,7 @@ def opencv_differs(folder: Path, text: str) -> str:
         ours = network(image)[-1].numpy()
     try:
         backend = OpenCVBackend(folder / "net.cfg", folder / "net.weights")
-        theirs = backend._run(image[0], backend._heads)[-1]
+        theirs = backend._run(image[0], backend.head_names)[-1]
     except ExportError:
         return REFUSES
     if theirs.size != ours.size:

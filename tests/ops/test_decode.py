@@ -50,9 +50,11 @@ def test_thresholds_are_strict() -> None:
     assert decode_yolo(output, [(1, 1)], [0], 1, 8, 8, 0.49)[0].prob.tolist() == [[0.5]]
 
 
-def test_no_candidates_and_overflowing_sizes() -> None:
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [92.0, 1000.0])  # beyond float32, and beyond float64
+def test_no_candidates_and_overflowing_sizes(value: float) -> None:
     output = torch.zeros((2, 7, 2, 2))
-    output[1, 2:5] = 1000.0
+    output[1, 2:5] = value
     empty, full = decode_yolo(output, [(1, 1)], [0], 2, 8, 8, 0.25)
     assert empty.boxes.shape == (0, 4) and empty.prob.shape == (0, 2)
     assert np.isinf(full.boxes[:, 2:]).all() and np.isfinite(full.boxes[:, :2]).all()

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from csptrain.report.page import drawing, heading, page, paragraph, table
 
-VOID = {"meta", "br"}
+VOID = {"meta", "br", "img"}
 
 
 class Balanced(HTMLParser):
@@ -47,5 +47,5 @@ def test_a_page_names_no_other_file() -> None:
 
 
 def test_numbers_are_set_to_the_right() -> None:
-    html = table(["a"], [["2.83M"], ["-13%"], ["word"], ["= 3"]])
+    html = table(["a"], [["2.83M"], ["-13%"], ["word"], ["= 3"], ["4.14.0"], [""]])
     assert html.count('class="number"') == 2

@@ -78,6 +78,7 @@ def test_files_and_words_of_a_run(trainer: Trainer, tmp_path: Path) -> None:
     names = sorted(path.name for path in planned.backup.iterdir())
     assert names == [
         "results.csv", "x.state", "x_3.weights", "x_6.weights", "x_best.weights", "x_final.weights", "x_last.weights",
+        "x_previous.state",
     ]  # fmt: skip
     seen = {word: load(tmp_path / "x.cfg", planned.file(word)).seen for word in ("3", "6", "best", "final", "last")}
     assert seen == {"3": 12, "6": 24, "best": 28, "final": 28, "last": 28}
@@ -115,7 +116,7 @@ def test_a_full_disk_on_the_way_is_a_warning_and_at_the_end_an_error(
     log.close()
     warnings = [word for word in told if "No space" in word]
     assert len(warnings) == 6 and all(word.endswith("the training goes on") for word in warnings)
-    assert sorted(path.name for path in planned.backup.iterdir()) == ["results.csv", "x.state"]
+    assert sorted(path.name for path in planned.backup.iterdir()) == ["results.csv", "x.state", "x_previous.state"]
 
 
 def test_a_finished_run_writes_its_final_weights_again(trainer: Trainer, tmp_path: Path) -> None:

@@ -140,6 +140,7 @@ def finished(whole: Run, tmp_path: Path, data: Path) -> Run:
     run.backup.mkdir()
     for path in whole.backup.iterdir():
         (run.backup / path.name).write_bytes(path.read_bytes())
+    run.log.write_bytes(whole.log.read_bytes())
     return run
 
 
@@ -159,17 +160,39 @@ def test_another_cfg_is_refused(finished: Run, capsys: pytest.CaptureFixture[str
     assert main([*finished.arguments, "--resume"]) == 1
     error = capsys.readouterr().err
     assert "tiny.state: belongs to a training with another cfg" in error and error.count("\n") == 1
+    assert "other overrides: [net] of line 1: momentum=0.8, then 0.9 (give the same" in error
     assert (finished.backup / "tiny.cfg").read_bytes() == before
     assert len(finished.rows()) == ITERATIONS, "nothing may be lost"
 
 
-def test_a_damaged_state_is_named(finished: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    state = finished.backup / "tiny.state"
+def test_a_damaged_state_is_named_and_the_one_before_used(
+    finished: Run, whole: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state, previous = finished.backup / "tiny.state", finished.backup / "tiny_previous.state"
+    state.write_bytes(state.read_bytes()[:-1000])
+    assert main([*finished.arguments, "--resume"]) == 0
+    said = capsys.readouterr().out
+    assert "tiny.state: is damaged" in said and "; it is skipped" in said
+    assert f"resumed after iteration 9 of 12, from {previous}" in said
+    assert_same(finished, whole)
+    assert load_state(state).meta["iteration"] == 12
+    previous.unlink()
     state.write_bytes(state.read_bytes()[:-1000])
     assert main([*finished.arguments, "--resume"]) == 1
     error = capsys.readouterr().err
     assert "tiny.state: is damaged" in error and error.count("\n") == 1
     assert len(finished.rows()) == ITERATIONS
+
+
+def test_killed_between_the_two_renames_of_a_state(finished: Run, whole: Run) -> None:
+    (finished.backup / "tiny.state").unlink()
+    leftover = finished.backup / ".tiny.state.abcd1234.tmp"
+    leftover.write_bytes(b"half of it")
+    other = finished.backup / ".mine.tmp"
+    other.write_bytes(b"not ours")
+    assert main([*finished.arguments, "--resume"]) == 0
+    assert_same(finished, whole)
+    assert not leftover.exists() and other.exists()
 
 
 def test_any_damaged_byte_is_an_error_or_harmless(tmp_path: Path) -> None:

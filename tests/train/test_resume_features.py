@@ -75,7 +75,7 @@ def test_every_byte_is_the_same(
     said = capsys.readouterr().out
     assert all(f"resumed after iteration {number} of {ITERATIONS}" in said for number in (5, 15, 20))
     whole, parts = files(tmp_path / "whole"), files(tmp_path / "parts")
-    assert set(whole) == {"x_final.weights", "x_last.weights", "x_ema.weights", "x.state"}
+    assert set(whole) == {"x_final.weights", "x_last.weights", "x_ema.weights", "x.state", "x_previous.state"}
     assert parts == whole
     assert whole["x_ema.weights"] != whole["x_final.weights"]
     tensors = load_state(tmp_path / "whole" / "backup" / "x.state").tensors

@@ -1,0 +1,20 @@
+"""A film of a few small frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+
+def write_film(path: Path, frames: int = 4, size: tuple[int, int] = (48, 40)) -> Path:
+    """Write a video of grey frames, each brighter than the one before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    code = cv2.VideoWriter.fourcc(*("mp4v" if path.suffix == ".mp4" else "MJPG"))
+    writer = cv2.VideoWriter(str(path), code, 10.0, size)
+    assert writer.isOpened()
+    for number in range(frames):
+        writer.write(np.full((size[1], size[0], 3), 40 + 30 * number, np.uint8))
+    writer.release()
+    return path
