@@ -13,6 +13,8 @@ SETTINGS = {
     # Idle threads of OpenMP sleep. A spinning one holds the core that the thread it waits for needs: beside another
     # busy process, a training on all cores would take many times as long.
     "OMP_WAIT_POLICY": "PASSIVE",
+    # But not at once, in GNU's OpenMP: to be woken takes longer than most waits of a training step.
+    "GOMP_SPINCOUNT": "2000",
     # Large tensors lie in large pages where the kernel has them: they are fetched and cleared with every allocation.
     "THP_MEM_ALLOC_ENABLE": "1",
 }
@@ -21,8 +23,10 @@ SETTINGS = {
 def settle(environment: MutableMapping[str, str] | None = None) -> None:
     """Make the ``SETTINGS`` that the user has not made; to be called before torch is imported."""
     found = os.environ if environment is None else environment
+    waits_as_told = "OMP_WAIT_POLICY" in found  # which GOMP_SPINCOUNT would overrule
     for name, value in SETTINGS.items():
-        found.setdefault(name, value)
+        if not (name == "GOMP_SPINCOUNT" and waits_as_told):
+            found.setdefault(name, value)
 
 
 def unsettle() -> None:

@@ -12,9 +12,15 @@ from csptrain.machine import SETTINGS, settle, unsettle
 
 
 def test_what_the_user_has_set_stays() -> None:
-    environment = {"OMP_WAIT_POLICY": "ACTIVE", "OTHER": "1"}
+    environment = {"THP_MEM_ALLOC_ENABLE": "0", "OTHER": "1"}
     settle(environment)
-    assert environment == {**SETTINGS, "OMP_WAIT_POLICY": "ACTIVE", "OTHER": "1"}
+    assert environment == {**SETTINGS, "THP_MEM_ALLOC_ENABLE": "0", "OTHER": "1"}
+
+
+def test_who_says_how_threads_wait_is_not_overruled() -> None:
+    environment = {"OMP_WAIT_POLICY": "ACTIVE"}
+    settle(environment)
+    assert environment["OMP_WAIT_POLICY"] == "ACTIVE" and "GOMP_SPINCOUNT" not in environment
 
 
 def test_a_process_that_is_started_can_be_as_if_nothing_was_settled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ _KEYS = (*_INTEGERS, *_PATHS, "eval")
 # Spellings of the yaml style that other trainers use.
 _YAML_ALIASES = {"val": "valid", "nc": "classes"}
 _YAML_ONLY = ("path", "download")
+# In the name of tar shards; csptrain.datasets.shards says what it stands for.
+RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
 
 
 class Entry(NamedTuple):
@@ -35,7 +38,7 @@ class Entry(NamedTuple):
 class DataSpec:
     """What a data file says, with paths resolved and the names read.
 
-    ``train``, ``valid`` and ``test`` are list files, folders of images, COCO jsons or VOC's image sets (see
+    ``train``, ``valid`` and ``test`` are list files, folders of images, shards, COCO jsons or VOC's image sets (see
     `csptrain.datasets.sources`) and need not exist; ``valid`` falls back to ``train``. ``images`` is the folder of
     the images that a COCO json or a VOC set names. ``difficult`` lists images as ``valid`` does, with labels of
     objects that mAP passes over. ``backup`` and ``results`` are relative to the working directory, where they are
@@ -94,7 +97,16 @@ def read_lines(path: Path, what: str, limit: int = MAX_BYTES) -> list[tuple[int,
     Raises:
         DataError: the file is not there, cannot be read, or is not UTF-8 text.
     """
-    return [(n, line.strip()) for n, line in enumerate(_read(path, what, limit).splitlines(), 1) if line.strip()]
+    return _lines(_read(path, what, limit))
+
+
+def lines_of(raw: bytes, path: Path, what: str) -> list[tuple[int, str]]:
+    """What `read_lines` gives, of bytes that have been read; ``path`` is for messages."""
+    return _lines(_text(raw, path, what))
+
+
+def _lines(text: str) -> list[tuple[int, str]]:
+    return [(n, line.strip()) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
 
 
 def read_dataset(path: str | os.PathLike[str]) -> DataSpec:
@@ -127,6 +139,10 @@ def _read(path: Path, what: str, limit: int = MAX_BYTES) -> str:
         raise DataError(f"the {what} file cannot be read: {error}", path=str(path)) from None
     if raw is None:
         raise DataError(f"is larger than {limit} bytes, too long for a {what} file", path=path)
+    return _text(raw, path, what)
+
+
+def _text(raw: bytes, path: Path, what: str) -> str:
     if b"\0" in raw:
         raise DataError(f"holds NUL bytes, so it is no {what} file", path=path)
     try:
@@ -284,7 +300,10 @@ class _Builder:
             return None
         if self.root is not None:
             return self.root / text
-        return resolve(text, self.path.parent)
+        folder, name = os.path.split(text)
+        # Of shards {000..049} the first leads the way.
+        first = os.path.join(folder, RANGE.sub(r"\1", name))
+        return resolve(first, self.path.parent).parent / name if first != text else resolve(text, self.path.parent)
 
     def _names(self) -> tuple[str, ...]:
         entry = self.entries.get("names")

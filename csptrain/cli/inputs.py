@@ -12,19 +12,20 @@ from csptrain.errors import DataError
 
 
 def expand(words: Sequence[str]) -> list[str]:
-    """The image paths that files, folders, patterns and ``.txt`` lists stand for, in the order given.
+    """The image paths that files, folders, patterns, shards and ``.txt`` lists stand for, in the order given.
 
     Raises:
         DataError: nothing of that name, an empty folder or list, or a listed image that is missing.
     """
     from csptrain.datasets.lists import read_images
+    from csptrain.datasets.shards import exists, is_shard
 
     images: list[str] = []
     for word in words:
         path = Path(word)
-        if path.is_dir() or path.suffix == ".txt":
+        if path.is_dir() or path.suffix == ".txt" or is_shard(path):
             images += read_images(path)
-        elif path.exists():
+        elif exists(path):
             images.append(word)
         elif glob.has_magic(word):
             found = sorted(name for name in glob.glob(word, recursive=True) if Path(name).is_file())

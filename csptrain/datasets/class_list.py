@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from csptrain.cfg.dataset import DataSpec, read_lines, resolve
-from csptrain.datasets.lists import IMAGE_SUFFIXES, read_images
+from csptrain.datasets.lists import IMAGE_SUFFIXES, read_images, shard_images
+from csptrain.datasets.shards import is_shard
 from csptrain.errors import DataError
 
 # ImageNet's training list has 80 MB.
@@ -75,12 +76,12 @@ def class_names(data: DataSpec) -> tuple[str, ...]:
 
 
 def read_class_list(source: Path, labels: Sequence[str]) -> ClassList:
-    """The images of a list or of a folder with their classes.
+    """The images of a list, of shards or of a folder with their classes.
 
     In a list, and in a folder without sub-folders, the class is the label that the path holds: Darknet's rule. Of
     several labels the innermost folder of that name counts, else the one that holds all the others in itself. In a
-    folder with sub-folders these are the labels. *Differs:* Darknet trains an image with several labels as all of
-    them, and one without as none.
+    folder with sub-folders these are the labels. The name of a shard is a part of the paths in it. *Differs:* Darknet
+    trains an image with several labels as all of them, and one without as none.
 
     Raises:
         DataError: no such list or image, an image without a label or with several, a sub-folder that is no label.
@@ -100,8 +101,9 @@ def read_class_list(source: Path, labels: Sequence[str]) -> ClassList:
 
 def _listed(source: Path) -> Iterator[tuple[int | None, str, str]]:
     """Line, path as it is written, path where the image is."""
-    if source.is_dir():
-        yield from ((None, os.path.relpath(image, source), image) for image in read_images(source))
+    if source.is_dir() or is_shard(source):
+        folder = source if source.is_dir() else source.parent
+        yield from ((None, os.path.relpath(image, folder), image) for image in read_images(source))
         return
     for number, text in read_lines(source, "list", MAX_LIST_BYTES):
         if text.startswith("#"):
@@ -113,7 +115,10 @@ def _listed(source: Path) -> Iterator[tuple[int | None, str, str]]:
             image = str(resolve(text, source.parent))
             if not os.path.exists(image):
                 raise DataError(f"the image {text} does not exist", path=source, line=number)
-        yield number, text, image
+        if is_shard(image):
+            yield from ((number, text + inside.removeprefix(image), inside) for inside in shard_images(image))
+        else:
+            yield number, text, image
 
 
 def _sub_folders(folder: Path) -> list[str]:

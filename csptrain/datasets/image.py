@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from csptrain.cfg.regular import check_regular
 from csptrain.datasets.image_header import declared_size
+from csptrain.datasets.shards import read_bytes
 from csptrain.errors import DataError
 from csptrain.ops.decode import letterbox_size
 
@@ -42,7 +42,7 @@ def load_image(path: str | os.PathLike[str], channels: int = 3, least: tuple[flo
     animation the first picture is taken.
 
     Args:
-        path: the file.
+        path: the file, by itself or in a shard.
         channels: 3 or 1.
         least: width and height that suffice: a JPEG is then decoded at 1/2, 1/4 or 1/8 of its size if it keeps them.
 
@@ -51,7 +51,7 @@ def load_image(path: str | os.PathLike[str], channels: int = 3, least: tuple[flo
     """
     if channels not in (1, 3):
         raise DataError(f"images have 1 or 3 channels, not {channels}", path=path)
-    raw = _read(path)
+    raw = read_bytes(path, MAX_BYTES)
     size = declared_size(raw)
     if size is not None and size[0] * size[1] > MAX_PIXELS:
         raise DataError(f"the image declares {size[0]}x{size[1]} pixels, more than {MAX_PIXELS}", path=path)
@@ -76,15 +76,6 @@ def _kinds(size: tuple[int, int], least: tuple[float, float]) -> tuple[int, int]
         if size[0] >= divisor * least[0] and size[1] >= divisor * least[1]:
             return kinds
     return _FULL
-
-
-def _read(path: str | os.PathLike[str]) -> bytes:
-    check_regular(path, MAX_BYTES)
-    try:
-        with open(path, "rb") as stream:
-            return stream.read(MAX_BYTES)
-    except OSError as error:
-        raise DataError(f"the image cannot be read: {error.strerror}", path=path) from None
 
 
 def _ends_early(raw: bytes) -> bool:

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from csptrain.cfg.dataset import read_lines, resolve
+from csptrain.cfg.dataset import MAX_BYTES, lines_of, read_lines, resolve
 from csptrain.datasets.objects import Objects
+from csptrain.datasets.shards import exists, expand, in_shard, is_shard, members, read_bytes, shards_in
 from csptrain.errors import DataError
 
 FloatArray = npt.NDArray[np.float32]
@@ -82,15 +83,20 @@ class Samples:
 
 
 def read_images(source: Path) -> list[str]:
-    """The image paths of a list file (one a line, ``#`` starts a comment line) or of a folder, sorted.
+    """The image paths of a list file (one a line, ``#`` starts a comment line), of a folder, sorted, or of shards.
 
-    A path is looked for from the working directory, then from the list's own folder.
+    A path is looked for from the working directory, then from the list's own folder. A shard stands for its images, in
+    its order; a folder without images for its shards, a name with ``{000..049}`` for as many.
 
     Raises:
-        DataError: no such list, an empty one, or an image that does not exist (with the line of the list).
+        DataError: no such list, an empty one, an image that does not exist (with the line of the list), or a shard that
+            cannot be used.
     """
+    if is_shard(source):
+        return [image for shard in expand(str(source)) for image in shard_images(shard)]
     if os.path.isdir(source):
         images = sorted(str(file) for file in source.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
+        images = images or [image for shard in shards_in(source) for image in shard_images(shard)]
         if not images:
             raise DataError("the folder holds no image", path=source)
         return images
@@ -106,9 +112,17 @@ def read_images(source: Path) -> list[str]:
                 line=number,
                 hint="looked for from the working directory, then from the list's folder",
             )
-        images.append(str(image))
+        images += shard_images(str(image)) if is_shard(image) else [str(image)]
     if not images:
         raise DataError("the list names no image", path=source)
+    return images
+
+
+def shard_images(shard: str) -> list[str]:
+    """The images in a shard, in its order; raises DataError where there is none, or as `members` does."""
+    images = [path for path in members(shard) if os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES]
+    if not images:
+        raise DataError("the shard holds no image", path=shard)
     return images
 
 
@@ -177,7 +191,7 @@ def _read_labels(
 
 
 def _first_existing(candidates: Sequence[str]) -> str | None:
-    return next((file for file in candidates if os.path.exists(file)), None)
+    return next((file for file in candidates if exists(file)), None)
 
 
 def read_label(path: str | os.PathLike[str], classes: int, findings: list[Finding]) -> FloatArray:
@@ -190,7 +204,7 @@ def read_label(path: str | os.PathLike[str], classes: int, findings: list[Findin
         DataError: not five columns, a value that is no finite number, or a class that is not in 0..classes-1.
     """
     rows = []
-    for number, text in read_lines(Path(path), "label"):
+    for number, text in label_lines(path):
         row = parse_row(text.split(), classes, path, number)
         finding = correction(row)
         if finding:
@@ -199,6 +213,13 @@ def read_label(path: str | os.PathLike[str], classes: int, findings: list[Findin
         if 0 <= x <= 1 and 0 <= y <= 1 and w > 0 and h > 0:
             rows.append((x, y, min(w, 1.0), min(h, 1.0), label))
     return np.array(rows, np.float32).reshape(-1, 5)
+
+
+def label_lines(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
+    """The lines of a label file, by itself or in a shard, with their numbers; raises DataError as `read_lines` does."""
+    if in_shard(path):
+        return lines_of(read_bytes(path, MAX_BYTES), Path(path), "label")
+    return read_lines(Path(path), "label")
 
 
 Row = tuple[float, float, float, float, int]

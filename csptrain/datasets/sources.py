@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from csptrain.cfg.dataset import DataSpec
@@ -15,6 +14,7 @@ from csptrain.datasets.lists import (
     with_difficult,
     without_labels,
 )
+from csptrain.datasets.shards import exists
 from csptrain.datasets.voc import annotation_of, is_voc, label_voc, voc_images
 from csptrain.errors import DataError
 
@@ -23,7 +23,7 @@ def read_split(data: DataSpec, split: str) -> Samples:
     """The images of ``train``, ``valid`` or ``test`` with their truths.
 
     A ``.json`` is COCO's; a folder with Annotations and JPEGImages, or a list within ImageSets/Main, is VOC's; else it
-    is Darknet's list or a folder of images, with label files or with VOC's annotations in place of them.
+    is Darknet's list, shards or a folder of images, with label files or with VOC's annotations in place of them.
 
     Raises:
         DataError: the data file has no such split, or what `read_coco`, `label_voc` and `read_samples` raise.
@@ -67,4 +67,4 @@ def split_of(data: DataSpec, split: str) -> Path:
 
 
 def _has_annotations(image: str) -> bool:
-    return not any(map(os.path.exists, label_candidates(image))) and annotation_of(image).is_file()
+    return not any(map(exists, label_candidates(image))) and annotation_of(image).is_file()

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 
 import numpy as np
 
-from csptrain.datasets.image import load_image
+from csptrain.datasets.image import MAX_BYTES, load_image
+from csptrain.datasets.shards import read_bytes
 from csptrain.doctor.book import Book
 from csptrain.doctor.header import UPRIGHT, Header, read_header
 from csptrain.doctor.splits import Split
@@ -43,11 +43,9 @@ def look_at(images: Sequence[str], most: int | None = None) -> list[Look]:
 def _look(path: str) -> Look:
     try:
         pixels = load_image(path)
-        header = read_header(Path(path).read_bytes())
+        header = read_header(read_bytes(path, MAX_BYTES))
     except DataError as error:
         return Look(path, Header(), "", error=error)
-    except OSError as error:
-        return Look(path, Header(), "", error=DataError(f"cannot be read: {error.strerror}", path=path))
     digest = blake2b(pixels.data, digest_size=16, salt=np.array(pixels.shape[:2], np.int64).tobytes()).hexdigest()
     return Look(path, header, digest, bool((pixels == pixels[:1, :1]).all()))
 

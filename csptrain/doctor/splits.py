@@ -11,8 +11,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from csptrain.cfg.dataset import DataSpec, read_lines, resolve
-from csptrain.datasets.lists import IMAGE_SUFFIXES, Row, Samples, correction, label_candidates, parse_row, read_images
+from csptrain.cfg.dataset import MAX_BYTES, DataSpec, read_lines, resolve
+from csptrain.datasets.lists import (
+    IMAGE_SUFFIXES,
+    Row,
+    Samples,
+    correction,
+    label_candidates,
+    label_lines,
+    parse_row,
+    read_images,
+    shard_images,
+)
+from csptrain.datasets.shards import exists, in_shard, is_shard, read_bytes
 from csptrain.datasets.sources import read_split, split_of
 from csptrain.datasets.voc import annotation_of, is_voc
 from csptrain.doctor.book import Book
@@ -48,7 +59,7 @@ def inspect_split(data: DataSpec, name: str, book: Book) -> Split | None:
         source = split_of(data, name)
         if source.suffix.lower() == ".json" or is_voc(source):
             return _annotated(data, name, book)
-        images = read_images(source) if source.is_dir() else _listed(source, book)
+        images = read_images(source) if source.is_dir() or is_shard(source) else _listed(source, book)
         if not images:
             return None
         if annotation_of(images[0]).is_file() and _existing(images[0]) is None:
@@ -77,13 +88,14 @@ def _listed(source: Path, book: Book) -> list[str]:
     for number, text in read_lines(source, "list"):
         if text.startswith("#"):
             continue
-        image = str(resolve(text, source.parent))
-        if not os.path.exists(image):
-            book.add("image-missing", f"the image {text} does not exist", source, number)
-        elif image in first:
-            book.add("image-twice", f"the image {text} is in line {first[image]} too", source, number)
-        else:
-            first[image] = number
+        found = str(resolve(text, source.parent))
+        for image in shard_images(found) if is_shard(found) else [found]:
+            if not exists(image):
+                book.add("image-missing", f"the image {text} does not exist", source, number)
+            elif image in first:
+                book.add("image-twice", f"the image {text} is in line {first[image]} too", source, number)
+            else:
+                first[image] = number
     if not first:
         book.add("split", "the list names no image that exists", source)
     return list(first)
@@ -110,7 +122,7 @@ def _labelled(name: str, source: Path, images: list[str], classes: int, book: Bo
 
 
 def _existing(image: str) -> str | None:
-    return next((file for file in label_candidates(image) if os.path.exists(file)), None)
+    return next((file for file in label_candidates(image) if exists(file)), None)
 
 
 def _rule(image: str, label: str) -> str:
@@ -130,14 +142,14 @@ def _note_missing(source: Path, images: Sequence[str], labels: Sequence[str | No
 
 def _compare_candidates(image: str, label: str, book: Book) -> None:
     for other in label_candidates(image):
-        if other != label and os.path.isfile(other) and Path(other).read_bytes() != Path(label).read_bytes():
+        if other != label and exists(other) and read_bytes(other, MAX_BYTES) != read_bytes(label, MAX_BYTES):
             book.add("label-ambiguous", f"{label} is read, {other} says something else", image)
 
 
 def _read_label(path: str, classes: int, book: Book) -> list[tuple[int, Row]]:
     """Line and row of the boxes of a label file that training keeps, sides above 1 set to 1."""
     try:
-        texts = read_lines(Path(path), "label")
+        texts = label_lines(path)
     except DataError as error:
         book.add_error("label-unreadable", error, path)
         return []
@@ -183,16 +195,20 @@ def find_orphans(splits: Iterable[Split], book: Book) -> None:
     images = [image for split in splits for image in split.samples.images]
     labels = {file for split in splits for file in split.files if file.endswith(".txt")}
     known = {Path(image).stem for image in images}
-    for folder in {os.path.dirname(image) or "." for image in images}:
+    for folder in _folders(images):
         known |= {
             stem for stem, suffix in map(os.path.splitext, os.listdir(folder)) if suffix.lower() in IMAGE_SUFFIXES
         }
-    for folder in sorted({os.path.dirname(label) or "." for label in labels}):
+    for folder in sorted(_folders(labels)):
         for name in sorted(os.listdir(folder)):
             stem, suffix = os.path.splitext(name)
             path = os.path.join(folder, name)
             if suffix == ".txt" and stem not in known and _is_label(Path(path)):
                 book.add("label-orphan", f"there is no image {stem}.*", path)
+
+
+def _folders(files: Iterable[str]) -> set[str]:
+    return {os.path.dirname(file) or "." for file in files if not in_shard(file)}
 
 
 def _is_label(path: Path) -> bool:

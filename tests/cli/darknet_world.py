@@ -24,19 +24,10 @@ def furnish(line: str) -> tuple[list[str], str]:
     classifies = words[0] in ("classifier", "classify")
     for word in [*words, *([listed] if listed else [])]:
         path = Path(word)
-        if path.is_absolute() or "://" in word:
+        if path.is_absolute() or "://" in word or path.exists():
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".data":
-            _write_data(path, classifies)
-        elif path.suffix == ".cfg":
-            path.write_text(tiny_classes.cfg() if classifies else tiny.cfg(max_batches=40))
-        elif path.suffix in (".weights", ".backup") or ".conv." in path.name:
-            _write_weights(path, classifies)
-        elif path.suffix in _PICTURES:
-            cv2.imwrite(str(path), np.full((40, 48, 3), 128, np.uint8))
-        elif path.suffix in _VIDEOS:
-            write_film(path if path.suffix == ".avi" else path.with_suffix(".avi"), 3).replace(path)
+        _write(path, word, classifies)
     if words[0] == "detect":
         _write_data(Path("cfg/coco.data"), classifies=False)
     elif words[0] == "classify":
@@ -49,6 +40,27 @@ def furnish(line: str) -> tuple[list[str], str]:
     return words, "new/00.png\nnew/01.png\n"
 
 
+def _write(path: Path, word: str, classifies: bool) -> None:
+    """The file or folder that a word names."""
+    if path.suffix == ".data":
+        _write_data(path, classifies)
+    elif path.suffix == ".cfg":
+        path.write_text(tiny_classes.cfg() if classifies else tiny.cfg(max_batches=40))
+    elif path.suffix == ".names":
+        path.write_text("".join(f"{name}\n" for name in tiny.NAMES))
+    elif path.suffix == ".txt":
+        pictures = tiny.write_images(path.parent / f"{path.stem}-pictures", 2)
+        path.write_text("".join(f"{picture.absolute()}\n" for picture in pictures))
+    elif word.endswith("/") or "*" in path.name:
+        tiny.write_images(path if word.endswith("/") else path.parent, 6)
+    elif path.suffix in (".weights", ".backup") or ".conv." in path.name:
+        _write_weights(path, classifies)
+    elif path.suffix in _PICTURES:
+        cv2.imwrite(str(path), np.full((40, 48, 3), 128, np.uint8))
+    elif path.suffix in _VIDEOS:
+        write_film(path if path.suffix == ".avi" else path.with_suffix(".avi"), 3).replace(path)
+
+
 def _write_data(path: Path, classifies: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if classifies:
@@ -57,13 +69,14 @@ def _write_data(path: Path, classifies: bool) -> None:
         names = [*tiny_classes.COLOURS, *(f"other{number}" for number in range(7))]
         Path("labels.txt").write_text("".join(f"{name}\n" for name in names))
         path.write_text(
-            "classes=10\ntrain=classes\nvalid=classes\nlabels=labels.txt\nnames=labels.txt\nbackup=backup\ntop=2\n"
+            "classes=10\ntrain=classes\nvalid=classes\ntest=classes\nlabels=labels.txt\nnames=labels.txt\n"
+            "backup=backup\ntop=2\n"
         )
         return
     if not Path("set").exists():
         tiny.write_set(Path("set").absolute(), count=4)
-    content = Path("set/tiny.data").read_text()
-    path.write_text(content)
+    test = Path("set/list.txt").absolute()
+    path.write_text(Path("set/tiny.data").read_text() + f"test={test}\n")
 
 
 def _write_weights(path: Path, classifies: bool) -> None:

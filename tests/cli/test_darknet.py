@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import io
-import os
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
-import cv2
 import pytest
 
 from csptrain.cli import classifier_train, detector_train
 from csptrain.cli.darknet import main, translate
-from csptrain.live import source as source_module
 from tests.cli.darknet_world import furnish
-from tests.live.film import write_film
+from tests.live.film import camera_shows_a_film
 
 #: Lines that run: those of Darknet's own help and of its users' scripts and questions.
 RUN = """
@@ -98,11 +94,7 @@ ANSWERED = {
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, and a camera that shows a short film; trainings end before their first iteration."""
     monkeypatch.chdir(tmp_path)
-    film = str(write_film(tmp_path / "camera" / "film.avi", 2))
-    opened: Callable[[object], cv2.VideoCapture] = cv2.VideoCapture
-    monkeypatch.setattr(
-        source_module.cv2, "VideoCapture", lambda what: opened(what if os.path.isfile(str(what)) else film)
-    )
+    camera_shows_a_film(monkeypatch, tmp_path / "camera")
     for verb in (detector_train, classifier_train):
         monkeypatch.setattr(verb, "train", lambda job, course: SimpleNamespace(best_map=0.0, code=0))
     return tmp_path

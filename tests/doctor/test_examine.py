@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -228,6 +229,21 @@ def test_a_set_without_a_fault_has_no_finding(made: DataSet) -> None:
     assert done.splits["train"].pairing == {f"{made.folder}/images -> {made.folder}/labels": 12}
     assert done.anchors is not None
     assert done.anchors.recall == 1
+
+
+def test_shards_are_looked_at_like_folders(made: DataSet) -> None:
+    made.append("train1", "1 0.5 0.5 0.2")
+    for name, images in (("train", made.train), ("valid", made.valid)):
+        with tarfile.open(made.folder / f"{name}.tar", "w") as tar:
+            for image in images:
+                tar.add(image, f"images/{Path(image).name}")
+                tar.add(made.label_file(Path(image).stem), f"labels/{Path(image).stem}.txt")
+        (made.folder / f"{name}.txt").write_text(f"{name}.tar\n")
+    made.write_data(valid="valid.tar")
+    done = look(made)
+    (finding,) = [one for chapter in done.book.chapters for one in chapter.findings]
+    assert str(finding).startswith(f"{made.folder}/train.tar/labels/train1.txt:3: 4 values")
+    assert len(done.splits["train"].samples) == 12 and len(done.splits["valid"].samples.rows) == 8
 
 
 @pytest.mark.parametrize(("rule", "plant"), FAULTS, ids=lambda value: value if isinstance(value, str) else "")

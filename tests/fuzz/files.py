@@ -6,6 +6,7 @@ import io
 import json
 import random
 import struct
+import tarfile
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -23,7 +24,8 @@ from csptrain.cfg.dataset import read_dataset
 from csptrain.datasets.coco import read_coco
 from csptrain.datasets.image import load_image
 from csptrain.datasets.image_header import declared_size
-from csptrain.datasets.lists import read_images, read_label
+from csptrain.datasets.lists import read_images, read_label, read_samples
+from csptrain.datasets.shards import read_bytes
 from csptrain.datasets.voc import read_annotation
 from csptrain.errors import CspError
 from csptrain.formats.checkpoint import State, load_state, pack
@@ -126,6 +128,23 @@ def _label(path: Path) -> None:
 def _json(path: Path) -> None:
     names = tuple(name for _, name in read_categories(path))
     read_coco(path, names)
+
+
+def _shard(path: Path) -> None:
+    samples = read_samples(path, 3, need_labels=False)
+    for image in samples.images:
+        read_bytes(image, 1 << 20)
+
+
+def tar(form: int, name: str = "größe/a", **records: str) -> bytes:
+    """A tar of two images and a label; ``records`` stand before all."""
+    stream, label = io.BytesIO(), b"0 0.5 0.5 0.2 0.3\n"
+    with tarfile.open(fileobj=stream, mode="w", format=form, pax_headers=records) as shard:
+        for member in (f"{name}.jpg", f"{name}.txt", "c/" + "b" * 99 + "/d.jpg"):
+            info = tarfile.TarInfo(member)
+            info.size = len(label)
+            shard.addfile(info, io.BytesIO(label))
+    return stream.getvalue()
 
 
 @cache
@@ -291,6 +310,20 @@ KINDS: dict[str, Kind] = {
         lambda: [b"a.png\nb.jpg\n# c\n/etc/hostname\n"],
         lambda: {"long": b"x" * 900_000, "home": b"~root/x.jpg\n", "no user": b"~nobody-there/x.jpg\n"},
         read_images,
+    ),
+    "shards": Kind(
+        ".tar",
+        lambda: [tar(form) for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)],
+        lambda: {
+            "long name": tar(tarfile.GNU_FORMAT, "x" * 2_000_000),
+            "long record": tar(tarfile.PAX_FORMAT, "x" * 2_000_000),
+            "records about records": tar(tarfile.PAX_FORMAT, "é" * 100)[:1024] * 3000,
+            "size below zero": tar(tarfile.PAX_FORMAT, size="-512"),
+            "size of no file": tar(tarfile.PAX_FORMAT, size=str(2**62)),
+            "size of no number": tar(tarfile.PAX_FORMAT, size="9" * 5000),
+            "sparse": tar(tarfile.PAX_FORMAT, **{"GNU.sparse.map": "0,1" + ",9" * 9999, "GNU.sparse.size": "9" * 18}),
+        },
+        _shard,
     ),
     "results": Kind(".csv", lambda: [RESULTS], lambda: {"long": b"1," * 200_000}, read_results),
 }
