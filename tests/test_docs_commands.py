@@ -30,7 +30,7 @@ def shortened(words: list[str]) -> list[str]:
     short = [SHORTER.get(before, word) for before, word in zip(["", *words], words, strict=False)]
     if words[1] == "bench":
         short += ["--quick"]
-    if "train" in words and "--iterations" not in words:
+    if words[2:3] == ["train"] and words[1] != "bench" and "--iterations" not in words:
         short += ["--iterations", "2"]
     if words[1] in FEWER:
         short[-1] = FEWER[words[1]]
