@@ -5,7 +5,9 @@ They are of the whole process, so only programs make them (the command line does
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections.abc import MutableMapping
 
 #: Variable of the environment -> what it is set to where the user has not set it.
@@ -19,14 +21,36 @@ SETTINGS = {
     "THP_MEM_ALLOC_ENABLE": "1",
 }
 
+# Names and numbers of malloc.h, and what is kept: as much as mallopt can be told, or what suffices for decoding images.
+_MALLOC_TRIM_THRESHOLD, _MALLOC_MMAP_THRESHOLD = -1, -3
+_ALL, _A_FEW_IMAGES = (1 << 31) - 1, 64 << 20
+_LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"
 
-def settle(environment: MutableMapping[str, str] | None = None) -> None:
-    """Make the ``SETTINGS`` that the user has not made; to be called before torch is imported."""
+
+def settle(environment: MutableMapping[str, str] | None = None, *, trains: bool = False) -> None:
+    """Make the ``SETTINGS`` that the user has not made; to be called before torch is imported.
+
+    A process that ``trains`` keeps what it frees, where the C library can be told to, and then needs no large pages:
+    its steps ask for the same memory again and again.
+    """
     found = os.environ if environment is None else environment
     waits_as_told = "OMP_WAIT_POLICY" in found  # which GOMP_SPINCOUNT would overrule
+    told = any(name.startswith("MALLOC_") for name in found)
+    kept = trains and not told and _LARGE_PAGES not in found and keep_freed_memory(_ALL)
     for name, value in SETTINGS.items():
-        if not (name == "GOMP_SPINCOUNT" and waits_as_told):
+        if not (name == "GOMP_SPINCOUNT" and waits_as_told) and not (name == _LARGE_PAGES and kept):
             found.setdefault(name, value)
+
+
+def keep_freed_memory(most: int = _A_FEW_IMAGES) -> bool:
+    """Have glibc keep up to ``most`` bytes of what this process frees, instead of giving them back and clearing others.
+
+    By default what suffices for processes that decode images. False, and nothing done, without glibc.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform.startswith("linux") else None
+    if mallopt is None:
+        return False
+    return bool(mallopt(_MALLOC_MMAP_THRESHOLD, most // 2) and mallopt(_MALLOC_TRIM_THRESHOLD, most))
 
 
 def unsettle() -> None:

@@ -125,6 +125,12 @@ class Net:
         """Whether the input is `inputs` values and no image; it is then read as one pixel of that many channels."""
         return self.inputs > 0 and not (self.width or self.height or self.channels)
 
+    def check_pictures(self) -> None:
+        """Raise CfgError for a network that pictures do not fit."""
+        if self.channels not in (1, 3):
+            key = "inputs" if self.is_vector else "channels"
+            raise self.section.error(f"{key}={self.channels} in [net]", key, "images have channels=3, grey ones 1")
+
     def _check_size(self) -> None:
         if self.is_vector:
             if self.inputs > MAX_CHANNELS:

@@ -120,17 +120,19 @@ class Network(nn.Module):
                 node.layer.prime(self.layers[node.sources[0]])
 
     @torch.no_grad()
-    def fused(self, dtype: torch.dtype = torch.float32) -> Network:
+    def fused(self, dtype: torch.dtype = torch.float32, consume: bool = False) -> Network:
         """The network as it is now, for inference alone: faster, nothing to train or to save; it shares what stays.
 
         Normalization is folded into the convolutions' weights, so its numbers differ in their last digits. In bf16
-        the heads still compute in float32.
+        the heads still compute in float32. ``consume`` empties this network layer by layer, so that never more than
+        one layer is there twice; it is of no use afterwards.
         """
         copy = Network(self.graph, shapes_only=True)
-        copy.layers = nn.ModuleList(
-            node.layer.fused(module, node.inputs, dtype)
-            for node, module in zip(self.graph.nodes, self.layers, strict=True)
-        )
+        modules = list(self.layers)
+        if consume:
+            self.layers = nn.ModuleList()
+        modules.reverse()
+        copy.layers = nn.ModuleList(node.layer.fused(modules.pop(), node.inputs, dtype) for node in self.graph.nodes)
         copy.amp = None if dtype == torch.float32 else dtype
         return copy.eval()
 

@@ -63,10 +63,13 @@ def write_folders(folder: Path, each: int = 4) -> None:
             cv2.imwrite(str(folder / name / f"{number:02d}.png"), image[:, :, ::-1])
 
 
-def write_set(folder: Path) -> Path:
-    """Write ``train`` and ``val`` by class, names, ``classes.data`` and ``classes.cfg``; the data file's path."""
+def write_set(folder: Path, valid: int = 2) -> Path:
+    """Write ``train`` and ``val`` by class, names, ``classes.data`` and ``classes.cfg``; the data file's path.
+
+    ``val`` has ``valid`` images for each class.
+    """
     write_folders(folder / "train")
-    write_folders(folder / "val", 2)
+    write_folders(folder / "val", valid)
     (folder / "classes.names").write_text("".join(f"{name}\n" for name in COLOURS))
     (folder / "classes.cfg").write_text(cfg())
     data = folder / "classes.data"

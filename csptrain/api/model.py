@@ -264,11 +264,11 @@ def _opened(given: Iterable[Picture]) -> Iterator[tuple[str | None, Pixels]]:
         if not isinstance(picture, np.ndarray):
             for path in expand([os.fspath(picture)]):
                 yield path, load_image(path)
-        elif picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3:
+        elif picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3 and picture.size:
             yield None, picture
         else:
             raise DataError(
-                f"an array of {picture.dtype} {list(picture.shape)} is no picture", hint="uint8 [H, W, 3] RGB"
+                f"an array of {picture.dtype} {list(picture.shape)} is no picture", hint="legal: uint8 [H, W, 3] RGB"
             )
 
 

@@ -73,5 +73,5 @@ class Prediction:
         except cv2.error:
             done = False
         if not done:
-            raise DataError(f"'{target.suffix}' is no kind of picture", path=target, hint=".jpg or .png")
+            raise DataError(f"'{target.suffix}' is no kind of picture", path=target, hint="legal: .jpg, .png")
         write_atomically(target, [data.tobytes()], DataError)

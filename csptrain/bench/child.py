@@ -30,7 +30,7 @@ def main() -> int:
 
     request = json.loads(sys.stdin.readline())
     if request["work"] in AS_THE_COMMAND:
-        settle()
+        settle(trains=request["work"] == "train")
     else:
         unsettle()
     make = prepare(request["work"], request["options"], import_module)

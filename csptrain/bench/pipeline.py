@@ -20,6 +20,7 @@ from csptrain.datasets.detection import DetectionDataset
 from csptrain.datasets.lists import read_samples
 from csptrain.datasets.mixing import Mix
 from csptrain.datasets.stream import Feed
+from csptrain.machine import keep_freed_memory
 
 DECODE, OWN = "decode alone", "csptrain pipeline"
 IMAGES, SAMPLES = 48, 32
@@ -55,6 +56,7 @@ def pipeline(options: Mapping[str, Any]) -> Work:
             dataset.sample(iteration, slot, NET)
 
     cv2.setNumThreads(0)
+    keep_freed_memory()
     return Work(run)
 
 

@@ -42,7 +42,7 @@ def csptrain(options: Options) -> Work:
 
     device = torch.device(options["device"])
     network = load(options["cfg"], options["weights"], lenient=True).to(device)
-    network = network.fused(torch.bfloat16 if options["amp"] else torch.float32)
+    network = network.fused(torch.bfloat16 if options["amp"] else torch.float32, consume=True)
     about = {"version": f"torch {torch.__version__.partition('+')[0]}"}
     return _in_torch(network, _stream(options), device, torch.channels_last, about)
 

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -43,7 +43,7 @@ class DataSpec:
     the images that a COCO json or a VOC set names. ``difficult`` lists images as ``valid`` does, with labels of
     objects that mAP passes over. ``backup`` and ``results`` are relative to the working directory, where they are
     made. Without ``names`` a COCO json gives them, with their number.
-    ``notes`` are lines the user should see: settings without effect.
+    ``notes`` are lines the user should see: settings without effect. ``lines`` are those of the keys.
     """
 
     path: Path
@@ -64,6 +64,19 @@ class DataSpec:
     saveweights: int | None = None
     savelast: int | None = None
     notes: tuple[str, ...] = ()
+    lines: Mapping[str, int] = field(default_factory=dict)
+
+    def split(self, name: str) -> Path:
+        """What ``train``, ``valid`` or ``test`` names; raises DataError where that is not said or not there."""
+        path: Path | None = getattr(self, name)
+        if path is None:
+            raise DataError(f"has no {name}=", path=self.path, hint=f"add {name}=LIST, one image path a line")
+        if not os.path.exists(path) and not RANGE.search(path.name):
+            key = name if name in self.lines else "train"
+            looked = "looked for from the working directory, then from the data file's folder"
+            hint = None if path.is_absolute() else looked
+            raise DataError(f"{key}={path} does not exist", path=self.path, line=self.lines.get(key), hint=hint)
+        return path
 
     @property
     def has_names(self) -> bool:
@@ -272,6 +285,7 @@ class _Builder:
             saveweights=self._integer("saveweights"),
             savelast=self._integer("savelast"),
             notes=tuple(self.notes),
+            lines={key: entry.line for key, entry in self.entries.items()},
         )
 
     def _text(self, key: str) -> str | None:

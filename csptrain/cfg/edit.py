@@ -41,7 +41,7 @@ def parse_size(text: str) -> tuple[int, int]:
     """'416' or '512x288' (width x height) as (width, height); raises ValueError."""
     match = _SIZE.fullmatch(text)
     if match is None or not int(match.group(1)) or not int(match.group(2) or 1):
-        raise ValueError(f"{text!r} is no size, write 416 or 512x288")
+        raise ValueError(f"{text} is no size, write 416 or 512x288")
     return int(match.group(1)), int(match.group(2) or match.group(1))
 
 

@@ -8,9 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
+from csptrain.cli import voice
 from csptrain.errors import CspError
 
+_ARGPARSE = re.compile(r"^argument (?:[^/:]+/)?([^/:]+): ")
+_PLAIN: dict[object, str] = {int: "integer", float: "number"}
 _NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+#: The spellings of a flag that every verb understands.
+QUIET = frozenset(("-quiet", "--quiet"))
 
 
 class UsageError(CspError):
@@ -54,6 +59,7 @@ class Arguments:
         for spelling in ("-h", "-help", "--help"):
             self._spellings[spelling] = ("--help", False)
         self._parser.add_argument("-h", "--help", action="help", help="show this and stop")
+        self.flag("quiet", "print results, warnings and errors alone")
 
     def positional(
         self,
@@ -66,11 +72,15 @@ class Arguments:
     ) -> None:
         """Declare a positional word, read by `reader`; `optional` may be missing (None), `many` is a list."""
         nargs = "*" if many else "?" if optional else None
-        self._parser.add_argument(name, nargs=nargs, help=text, type=reader)
+        self._parser.add_argument(name, nargs=nargs, help=text, type=_reading(reader))
 
     def flag(self, name: str, text: str) -> None:
         """Declare a flag without a value: False unless given."""
         self._parser.add_argument(*self._register(name, takes_value=False), action="store_true", help=text)
+
+    def json(self) -> None:
+        """Declare ``--json``, which keeps standard output for one object."""
+        self.flag("json", "print one JSON object and nothing else")
 
     def option(
         self,
@@ -82,24 +92,26 @@ class Arguments:
         metavar: str | None = None,
         choices: Sequence[str] | None = None,
     ) -> None:
-        """Declare an option with one value, read by `reader` (which raises ValueError on a bad one)."""
+        """Declare an option with one value, read by `reader`, whose ValueError says what is wrong with a bad one."""
         spellings = self._register(name, takes_value=True)
         shown = metavar or ("N" if reader in (int, float) else name.upper())
-        self._parser.add_argument(*spellings, type=reader, default=default, help=text, metavar=shown, choices=choices)
+        self._parser.add_argument(*spellings, type=_reading(reader, choices), default=default, help=text, metavar=shown)
 
     def accepts(self, spelling: str) -> bool:
         """Whether a flag, as typed, is declared."""
         return spelling in self._spellings
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
-        """Return the values by declared name.
+        """Return the values by declared name; how to speak (``--quiet``, ``--json``) is known to `voice` from then on.
 
         Raises:
             UsageError: an unknown flag, a missing or bad value, too many or too few words.
             SystemExit: after ``--help``, with code 0.
         """
         flags, words = self._split(argv)
-        return self._parser.parse_args([*flags, "--", *words] if words else flags)
+        options = self._parser.parse_args([*flags, "--", *words] if words else flags)
+        voice.adopt(vars(options).pop("quiet"), getattr(options, "json", False))
+        return options
 
     def error(self, message: str) -> UsageError:
         """Return the usage error for what the declarations cannot express; the caller raises it."""
@@ -154,9 +166,25 @@ def _looks_like_flag(word: str) -> bool:
     return len(word) > 1 and word.startswith("-") and not _NUMBER.fullmatch(word)
 
 
+def _reading(reader: Callable[[str], Any], choices: Sequence[str] | None = None) -> Callable[[str], Any]:
+    """The reader, whose mistakes are told in our words: argparse would hide them behind the reader's name."""
+
+    def read(text: str) -> Any:
+        if choices is not None and text not in choices:
+            raise argparse.ArgumentTypeError(f"{text} is none of {', '.join(choices)}")
+        try:
+            return reader(text)
+        except ValueError as error:
+            what = f"{text} is no {_PLAIN[reader]}" if reader in _PLAIN else str(error)
+            raise argparse.ArgumentTypeError(what) from None
+
+    return read
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=f"see {self.prog} --help")
+        said = _ARGPARSE.sub(r"\1: ", message)
+        raise UsageError(said, hint=f"see {self.prog} --help")
 
 
 class _Help(argparse.HelpFormatter):

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csptrain.cli.arguments import Arguments, unknown
-from csptrain.cli.trained import Trained, tell
+from csptrain.cli.trained import Trained
+from csptrain.cli.voice import tell
 
 if TYPE_CHECKING:
     from csptrain.evaluate.detect import Detector

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -14,7 +13,8 @@ from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments, unknown
 from csptrain.cli.bench_output import write
 from csptrain.cli.session import Overrides, load_graph, pick_device
-from csptrain.cli.trained import positive, tell
+from csptrain.cli.trained import positive
+from csptrain.cli.voice import show, show_object, tell
 
 if TYPE_CHECKING:
     from csptrain.bench.infer import Subject
@@ -156,7 +156,7 @@ def _parser(verb: str, purpose: str) -> Arguments:
     parser.option("markdown", Path, None, "write the tables into this page, between its markers", metavar="FILE")
     parser.option("csv", Path, None, "write a line for each side", metavar="FILE")
     parser.option("png", Path, None, "draw the speeds", metavar="FILE")
-    parser.flag("json", "print one JSON object and nothing else")
+    parser.json()
     return parser
 
 
@@ -220,9 +220,7 @@ def _report(verb: str, options: argparse.Namespace, comparisons: Iterator[Compar
 
     today = datetime.now(timezone.utc).date().isoformat()
     report = Report(verb, describe(), tuple(comparisons), today, options.quick)
-    if options.json:
-        print(json.dumps(report.as_dict()))
-    else:
-        print("\n".join(lines(report)))
+    show(*lines(report))
+    show_object(report.as_dict())
     write(report, options.markdown, options.csv, options.png)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from csptrain.cli.trained import tell
+from csptrain.cli.voice import tell
 from csptrain.errors import CspError
 
 if TYPE_CHECKING:

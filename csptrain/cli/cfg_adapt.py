@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from csptrain.cfg import edit, text
@@ -10,6 +9,7 @@ from csptrain.cfg.draft import Draft, carry_over
 from csptrain.cfg.edit import Sections, parse_size
 from csptrain.cfg.fields import Malformed, numbers
 from csptrain.cli.arguments import Arguments
+from csptrain.cli.voice import say, show_text, tell
 from csptrain.errors import CfgError
 
 
@@ -57,12 +57,12 @@ def run(argv: list[str]) -> int:
     draft = Draft(content)
     carry_over(draft, before, after)
     for line in changes or ["nothing changes"]:
-        print(line, file=sys.stderr)
+        tell(line)
     if options.o is None:
-        print(draft.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), end="")
+        show_text(draft.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
     else:
         write_atomically(options.o, [draft.text.encode("utf-8", "surrogateescape")], CfgError)
-        print(f"wrote {options.o}")
+        say(f"wrote {options.o}")
     return 0
 
 
@@ -70,7 +70,7 @@ def _anchors(words: str) -> tuple[float, ...]:
     try:
         return numbers("".join(words.split()))
     except Malformed as bad:
-        raise ValueError(bad.legal) from None
+        raise ValueError(f"{words} is not {bad.legal}") from None
 
 
 def _finest_first(sections: Sections) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from csptrain.cfg.draft import unified_diff
 from csptrain.cfg.text import ERROR, WARNING, Finding, read_text
 from csptrain.cli.arguments import Arguments
+from csptrain.cli.voice import say, show, show_object
 from csptrain.errors import CfgError
 
 TARGETS = ("darknet", "opencv4", "onnx")
@@ -58,18 +58,16 @@ def run(argv: list[str]) -> int:
     parser = arguments()
     options = parser.parse(argv)
     if not options.files:
-        raise parser.error("name at least one cfg")
+        raise parser.error("no cfg is given")
     reports = [_report(Path(name), options.lenient, options.fix, options.target) for name in options.files]
-    if options.json:
-        print(json.dumps([report.as_dict() for report in reports]))
-    else:
-        for report in reports:
-            print(
-                "\n".join([*report.diff, *(_line(finding) for finding in report.findings)] or [f"{report.path}: fine"])
-            )
-        if len(reports) > 1:
-            errors, warnings = (sum(report.count(kind) for report in reports) for kind in (ERROR, WARNING))
-            print(f"{len(reports)} files, {errors} errors, {warnings} warnings")
+    show_object([report.as_dict() for report in reports])
+    for report in reports:
+        show(*report.diff, *(_line(finding) for finding in report.findings))
+        if not (report.diff or report.findings or options.json):
+            say(f"{report.path}: fine")
+    if len(reports) > 1 and not options.json:
+        errors, warnings = (sum(report.count(kind) for report in reports) for kind in (ERROR, WARNING))
+        say(f"{len(reports)} files, {errors} errors, {warnings} warnings")
     return int(any(report.count(ERROR) for report in reports))
 
 

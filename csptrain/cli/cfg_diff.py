@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from csptrain.cli.arguments import Arguments
+from csptrain.cli.voice import show, show_object
 
 
 def run(argv: list[str]) -> int:
@@ -20,8 +19,9 @@ def run(argv: list[str]) -> int:
     parser.positional("old", "the first cfg")
     parser.positional("new", "the second cfg")
     parser.flag("lenient", "read the cfgs as Darknet does")
-    parser.flag("json", "one JSON object")
+    parser.json()
     options = parser.parse(argv)
     comparison = compare(graph.load(options.old, options.lenient), graph.load(options.new, options.lenient))
-    print(json.dumps(comparison.as_dict()) if options.json else "\n".join(comparison.lines()))
+    show(*comparison.lines())
+    show_object(comparison.as_dict())
     return 0

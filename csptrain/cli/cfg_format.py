@@ -7,6 +7,7 @@ from pathlib import Path
 from csptrain.cfg.layout import tidy
 from csptrain.cfg.text import Reading, parse, read_text
 from csptrain.cli.arguments import Arguments
+from csptrain.cli.voice import say, show_text
 from csptrain.errors import CfgError
 
 
@@ -24,15 +25,15 @@ def run(argv: list[str]) -> int:
     parser.flag("write", "write back instead of printing")
     options = parser.parse(argv)
     if not options.files:
-        raise parser.error("name at least one cfg")
+        raise parser.error("no cfg is given")
     names = {**dict.fromkeys(NAMES, "net"), **{name: kind.kind for name, kind in BY_NAME.items()}}
     for path in map(Path, options.files):
         before = read_text(path, errors="surrogateescape")
         parse(before, str(path), Reading(lenient=True))
         after = tidy(before, names)
         if not options.write:
-            print(after.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), end="")
+            show_text(after.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
         elif after != before:
             write_atomically(path.resolve(), [after.encode("utf-8", "surrogateescape")], CfgError)
-            print(f"wrote {path}")
+            say(f"wrote {path}")
     return 0

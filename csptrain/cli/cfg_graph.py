@@ -7,12 +7,13 @@ from pathlib import Path
 from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.session import Overrides, load_graph
+from csptrain.cli.voice import say
 from csptrain.errors import CfgError
 
 
 def run(argv: list[str]) -> int:
     """Draw and write; raises CfgError."""
-    from csptrain.formats.files import write_atomically
+    from csptrain.formats.files import utf8, write_atomically
     from csptrain.report.diagram import draw
     from csptrain.report.draw import save_png
     from csptrain.report.picture import paint, svg
@@ -33,11 +34,11 @@ def run(argv: list[str]) -> int:
     suffix = target.suffix.lower()
     if suffix not in (".svg", ".png"):
         raise parser.error(f"{target} is neither .svg nor .png")
-    graph, _ = load_graph(Path(options.cfg), Overrides(size=options.size), print, options.lenient)
+    graph, _ = load_graph(Path(options.cfg), Overrides(size=options.size), say, options.lenient)
     picture = draw(graph)
     if suffix == ".svg":
-        write_atomically(target, [svg(picture).encode()], CfgError)
+        write_atomically(target, [utf8(svg(picture))], CfgError)
     else:
         save_png(paint(picture), target)
-    print(f"wrote {target}")
+    say(f"wrote {target}")
     return 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.session import Overrides, load_graph
+from csptrain.cli.voice import say, show, show_object
 from csptrain.summary import summarize
 
 
@@ -16,14 +16,11 @@ def run(argv: list[str]) -> int:
     parser = Arguments("cfg info", "Print the layers of a cfg with shapes, BFLOPs and parameters.")
     parser.positional("cfg", "the cfg file")
     parser.option("size", parse_size, None, "input size instead of the cfg's", metavar="N[xM]")
-    parser.flag("json", "one JSON object instead of the table")
+    parser.json()
     parser.flag("lenient", "read the cfg as Darknet does; mistakes become notes")
     options = parser.parse(argv)
-    notes: list[str] = []
-    graph, _ = load_graph(Path(options.cfg), Overrides(size=options.size), notes.append, options.lenient)
+    graph, _ = load_graph(Path(options.cfg), Overrides(size=options.size), say, options.lenient)
     summary = summarize(graph)
-    if options.json:
-        print(json.dumps(summary.as_dict()))
-    else:
-        print("\n".join([*notes, *summary.lines()]))
+    show(*summary.lines())
+    show_object(summary.as_dict())
     return 0

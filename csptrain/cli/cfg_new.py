@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments
+from csptrain.cli.voice import say, show_text, tell
 from csptrain.errors import CfgError
 
 
@@ -56,10 +56,10 @@ def run(argv: list[str]) -> int:
         options["head"] = options["head"] or "classifier"
         name, content = compose(Choice(squeeze=squeeze, **options))
     if file is None:
-        print(content, end="")
+        show_text(content)
         return 0
     write_atomically(file, [content.encode()], CfgError)
     figures = next(line for line in content.splitlines() if " BFLOPs at " in line).removeprefix("# ")
-    print(f"{name}: {figures}", file=sys.stderr)
-    print(f"wrote {file}")
+    tell(f"{name}: {figures}")
+    say(f"wrote {file}")
     return 0

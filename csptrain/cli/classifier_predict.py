@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,8 @@ from pathlib import Path
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.classifiers import check_classifier, declare, find_class_data
 from csptrain.cli.inputs import expand, typed_paths
-from csptrain.cli.trained import Trained, load_trained, positive, tell, tell_bad
+from csptrain.cli.trained import Trained, load_trained, positive, tell_bad
+from csptrain.cli.voice import show, show_object, tell
 from csptrain.errors import CspError, DataError
 
 VERB = "classifier predict"
@@ -30,6 +30,7 @@ def arguments() -> Arguments:
     parser.option("out", Path, None, "file for all answers as JSON", metavar="FILE")
     parser.option("batch", positive, 8, "images run at once (default 8)")
     declare(parser)
+    parser.json()
     return parser
 
 
@@ -49,6 +50,7 @@ def run(argv: list[str]) -> int:
     if not answers:
         raise bad[0] if bad else DataError("no image is named", path="<stdin>", hint=f"csptrain {VERB} --help")
     tell_bad(bad, trained.data.results)
+    show_object({"guesses": answers, "bad_images": len(bad)})
     if options.out is not None:
         from csptrain.formats.files import write_atomically
 
@@ -81,7 +83,5 @@ def _answer(
         bad += images.bad  # others may be better
         return []
     bad += images.bad
-    for line in console_lines(guesses, paths, names, time.perf_counter() - started):
-        print(line)
-    sys.stdout.flush()
+    show(*console_lines(guesses, paths, names, time.perf_counter() - started))
     return guess_records(guesses, paths, names)

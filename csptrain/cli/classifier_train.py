@@ -10,13 +10,14 @@ from csptrain.cfg.dataset import DataSpec
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.classifiers import check_classifier, find_class_data
 from csptrain.cli.launch import joined, launch
-from csptrain.cli.session import Files, Overrides, need_list, sort_files
+from csptrain.cli.session import Files, Overrides, sort_files
 from csptrain.cli.trained import pick_workers, positive
 from csptrain.cli.training_run import Course, Job, declare_training, prepare, say, train
 from csptrain.errors import CfgError
 
 if TYPE_CHECKING:
     from csptrain.datasets.class_list import ClassList
+    from csptrain.datasets.turns import Turns
     from csptrain.evaluate.classification import ClassificationResult, Guesses
     from csptrain.evaluate.measured import Measured
     from csptrain.graph import Graph
@@ -53,7 +54,7 @@ def arguments() -> Arguments:
 def run(argv: list[str]) -> int:
     """Train and return the exit code; raises CspError."""
     options = arguments().parse(argv)
-    files = sort_files(options.files, VERB)
+    files = sort_files(options.files, VERB, takes_inputs=False)
     code = launch(VERB, argv, options)
     if code is not None:
         return code
@@ -87,9 +88,9 @@ def _course(job: Job, measures: bool) -> Course:
 
     options, data, graph = job.options, job.data, job.graph
     labels = class_labels(data)
-    listed = read_class_list(need_list(data.train, "train", data), labels)
+    listed = read_class_list(data.split("train"), labels)
     _tell_missing(listed, labels)
-    valid = read_class_list(need_list(data.valid, "valid", data), labels) if measures else None
+    valid = read_class_list(data.split("valid"), labels) if measures else None
     say(f"images: {len(listed)} to train" + ("" if valid is None else f", {len(valid)} to validate"))
     every, first = map_interval(graph, len(listed), EPOCHS)
     validation = None if valid is None else _Validation(job, valid)
@@ -102,6 +103,7 @@ def _course(job: Job, measures: bool) -> Course:
         0 if options.topk_every else first,
         evidence=None if validation is None else validation.evidence,
         identity=identity(listed.source, listed.images, (listed.classes,)),
+        valid={} if valid is None else identity(valid.source, valid.images, (valid.classes,)),
     )
 
 
@@ -114,21 +116,31 @@ class _Validation:
 
         net = job.graph.net
         self._images = ClassImages(valid.source, valid.images, centre_crop, (net.width, net.height), net.channels)
-        self._network, self._device = job.network, job.device
+        self._network, self._device, self._processes = job.network, job.device, job.processes
         self._valid, self._names = valid, job.data.names
         self._top = min(job.data.top, job.data.classes)
         self._workers = min(pick_workers(None, len(valid)), job.workers)
         self._newest: tuple[Guesses, ClassificationResult] | None = None
 
-    def measure(self) -> tuple[Measured, list[str]]:
-        """The accuracies, and the images that could not be decoded."""
-        from csptrain.evaluate.classification import accuracy, guess, torch_classifier
+    def measure(self) -> tuple[Measured, list[str]] | None:
+        """The accuracies, and the images that could not be decoded; None where another process has them."""
+        from csptrain.datasets.turns import ALL, left_out
+        from csptrain.evaluate.classification import accuracy
+        from csptrain.evaluate.shares import join_guesses, of_guesses
+        from csptrain.train.validation import gathered
 
-        classify = torch_classifier(self._network.fused(), self._device)
-        guesses = guess(classify, self._images, self._top, workers=self._workers)
+        if self._processes is None:
+            guesses = self._guesses(ALL)
+            bad = [str(error.path) for error in self._images.bad]
+        else:
+            shares = gathered(self._processes, lambda turns: of_guesses(self._guesses(turns)))
+            if shares is None:
+                return None
+            guesses = join_guesses(shares)
+            bad = left_out(self._valid.source, self._valid.images, guesses.indices.tolist())
         result = accuracy(guesses, self._valid.classes, self._names)
         self._newest = guesses, result
-        return result, [str(error.path) for error in self._images.bad]
+        return result, bad
 
     def evidence(self) -> list[str]:
         """Parts of the page, made of the newest measurement."""
@@ -137,6 +149,12 @@ class _Validation:
         if self._newest is None:
             return []
         return list(classifier_parts(*self._newest, self._valid.classes, self._valid.images))
+
+    def _guesses(self, turns: Turns) -> Guesses:
+        from csptrain.evaluate.classification import guess, torch_classifier
+
+        classify = torch_classifier(self._network.fused(), self._device)
+        return guess(classify, self._images, self._top, workers=self._workers, turns=turns)
 
 
 def _tell_missing(listed: ClassList, labels: Sequence[str]) -> None:

@@ -19,9 +19,9 @@ from csptrain.cli.trained import (
     pick_workers,
     positive,
     progress_bar,
-    tell,
     tell_bad,
 )
+from csptrain.cli.voice import show, show_object, tell
 from csptrain.errors import CspError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def arguments(word: str = "valid") -> Arguments:
     declare_list(parser)
     declare(parser)
     parser.flag("topk", "accepted; top-k is always measured")
-    parser.flag("json", "print one JSON object and nothing else")
+    parser.json()
     parser.option("out", Path, None, "file for the guesses of every image and all figures as JSON", metavar="FILE")
     return parser
 
@@ -94,11 +94,8 @@ def _run(word: str, argv: list[str]) -> int:
     seconds = time.perf_counter() - started
     tell_bad(images.bad, data.results)
     told = {**result.as_dict(), **_about(word, options, trained, len(images.bad), seconds)}
-    if options.json:
-        print(json.dumps(told))
-    else:
-        print(*result.lines(), sep="\n")
-        print(f"Total Classification Time: {seconds:.0f} Seconds")
+    show(*result.lines(), f"Total Classification Time: {seconds:.0f} Seconds")
+    show_object(told)
     if options.out is not None:
         _write(options.out, {**told, "guesses": _each(listed, guesses, data.names)})
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.session import Overrides, load_graph
-from csptrain.cli.trained import tell
+from csptrain.cli.voice import show, show_object, tell
 from csptrain.errors import CfgError
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def arguments() -> Arguments:
     parser.option(
         "show", str, None, f"a row of bars for one measure alone (default: {', '.join(FEW)})", choices=MEASURES
     )
-    parser.flag("json", "one JSON object instead of the tables")
+    parser.json()
     parser.flag("totals", "print the networks' totals alone")
     parser.flag("lenient", "read the cfgs as Darknet does; mistakes become notes")
     return parser
@@ -67,10 +66,8 @@ def run(argv: list[str]) -> int:
     networks = [
         explore(load_graph(Path(path), Overrides(size=options.size), tell, options.lenient)[0]) for path in options.cfg
     ]
-    if options.json:
-        print(json.dumps({"networks": [network.as_dict() for network in networks]}))
-    else:
-        print("\n".join(_lines(networks, options.totals)))
+    show(*_lines(networks, options.totals))
+    show_object({"networks": [network.as_dict() for network in networks]})
     _write(networks, options.csv, options.html, options.png, (options.show,) if options.show else FEW)
     return 0
 
@@ -82,7 +79,7 @@ def _write(
     png: Path | None,
     measures: Sequence[str],
 ) -> None:
-    from csptrain.formats.files import write_atomically
+    from csptrain.formats.files import utf8, write_atomically
     from csptrain.report.bars import MEASURES as KNOWN
     from csptrain.report.bars import draw_bars
     from csptrain.report.draw import save_png
@@ -90,7 +87,7 @@ def _write(
     from csptrain.report.picture import paint, svg
 
     if csv_file:
-        write_atomically(csv_file, [_csv(networks).encode()], CfgError)
+        write_atomically(csv_file, [utf8(_csv(networks))], CfgError)
         tell(f"wrote {csv_file}")
     if not (html or png):
         return
@@ -106,7 +103,7 @@ def _write(
         parts = [table(*_totals(networks)), drawing(svg(picture))]
         for network in networks:
             parts += [heading(network.path), table(COLUMNS, [_cells(layer) for layer in network.layers])]
-        write_atomically(html, [page("Cost of networks", parts).encode()], CfgError)
+        write_atomically(html, [utf8(page("Cost of networks", parts))], CfgError)
         tell(f"wrote {html}")
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from csptrain.cli import main as front
-from csptrain.cli.arguments import Arguments
+from csptrain.cli.arguments import QUIET, Arguments
+from csptrain.cli.voice import tell
 
 #: Flags of Darknet and its successor that stand alone.
 FLAGS = frozenset(
@@ -54,8 +55,9 @@ class Translated(NamedTuple):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line of Darknet; exit codes as those of csptrain."""
     words, notes = translate(list(sys.argv[1:] if argv is None else argv))
-    for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+    if not QUIET & {*words}:
+        for note in notes:
+            tell(f"note: {note}")
     return front.main(words)
 
 

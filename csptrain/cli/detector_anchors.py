@@ -14,7 +14,8 @@ from csptrain.cfg.draft import Draft, carry_over, unified_diff
 from csptrain.cli.anchor_tables import class_lines, deal_lines, head_lines
 from csptrain.cli.arguments import Arguments, UsageError
 from csptrain.cli.session import DATA_SUFFIXES, find_data
-from csptrain.cli.trained import natural, positive, tell, tell_findings
+from csptrain.cli.trained import natural, positive, tell_findings
+from csptrain.cli.voice import say, show, show_object, tell
 from csptrain.errors import CfgError, DataError
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def arguments() -> Arguments:
     parser.flag("show", f"draw boxes and anchors to {CLOUD}")
     parser.option("plot", Path, None, "draw boxes and anchors to this .png or .svg", metavar="FILE")
     parser.option("seed", natural, 0, "of the random starts (0)", metavar="N")
+    parser.json()
     return parser
 
 
@@ -88,17 +90,19 @@ def run(argv: list[str]) -> int:
     data, _ = find_data(data_file, tell)
     count = _count(options.num_of_clusters, network)
     samples = _samples(data, count)
-    clusters = _clusters(samples, data, plane, count, options.seed)
+    clusters, found = _clusters(samples, data, plane, count, options.seed)
     anchors = clusters.centres
     heads: tuple[HeadAnchors, ...] = ()
     if network is not None:
-        deal = _deal(network, samples, data, clusters, options)
+        deal, fits = _deal(network, samples, data, clusters, options)
         anchors, heads = deal.anchors, deal.give(network.heads)
+        found |= {"cfg": str(network.path), **fits, "heads": [head.as_dict() for head in heads]}
     _save(samples, data, anchors, plane)
     if picture is not None:
         _draw(picture, samples, plane, anchors, heads)
     if network is not None:
         _into_cfg(network, anchors, heads, options.write)
+    show_object({**found, "anchors": anchors.tolist()})
     return 0
 
 
@@ -160,22 +164,35 @@ def _samples(data: DataSpec, count: int) -> Samples:
     return samples
 
 
-def _clusters(samples: Samples, data: DataSpec, plane: Plane, count: int, seed: int) -> Clusters:
-    """Darknet's k-means with what it prints, its centres as a cfg holds them."""
-    from csptrain.datasets.anchors import as_written, box_sizes, counters_text, find_clusters, mean_best_iou
+def _clusters(
+    samples: Samples, data: DataSpec, plane: Plane, count: int, seed: int
+) -> tuple[Clusters, dict[str, object]]:
+    """Darknet's k-means with what it prints, its centres as a cfg holds them; and its figures by name."""
+    from csptrain.datasets.anchors import as_written, box_sizes, counters, counters_text, find_clusters, mean_best_iou
 
-    print(f"\n num_of_clusters = {count}, width = {plane[0]}, height = {plane[1]} ")
-    print(f" read labels from {len(samples)} images ")
-    print(f" loaded \t image: {len(samples)} \t box: {len(samples.rows)}\n all loaded. \n\n calculating k-means++ ...")
+    say(f"\n num_of_clusters = {count}, width = {plane[0]}, height = {plane[1]} ")
+    say(f" read labels from {len(samples)} images ")
+    say(f" loaded \t image: {len(samples)} \t box: {len(samples.rows)}\n all loaded. \n\n calculating k-means++ ...")
     sizes = box_sizes(samples, *plane)
     clusters = find_clusters(sizes, count, seed)
-    print(f"\n iterations = {clusters.updates} \n\n{counters_text(samples, data.classes)}")
-    print(f"\n avg IoU = {100 * mean_best_iou(sizes, clusters.centres):2.2f} % \n")
-    return dataclasses.replace(clusters, centres=as_written(clusters.centres, plane[0]))
+    avg_iou = mean_best_iou(sizes, clusters.centres)
+    say(f"\n iterations = {clusters.updates} ")
+    show(f"\n{counters_text(samples, data.classes)}", f"\n avg IoU = {100 * avg_iou:2.2f} % \n")
+    figures = {
+        "width": plane[0],
+        "height": plane[1],
+        "images": len(samples),
+        "boxes": len(samples.rows),
+        "counters_per_class": counters(samples, data.classes),
+        "avg_iou": avg_iou,
+    }
+    return dataclasses.replace(clusters, centres=as_written(clusters.centres, plane[0])), figures
 
 
-def _deal(network: Network, samples: Samples, data: DataSpec, clusters: Clusters, options: argparse.Namespace) -> Deal:
-    """The anchors by the rule that was asked for, after a comparison of all rules with the cfg's own anchors."""
+def _deal(
+    network: Network, samples: Samples, data: DataSpec, clusters: Clusters, options: argparse.Namespace
+) -> tuple[Deal, dict[str, object]]:
+    """The anchors by the rule that was asked for, and a comparison of all rules with the cfg's own anchors."""
     from csptrain.datasets.anchors import box_sizes
     from csptrain.evaluate.anchor_deal import deal_by_size, deal_evenly, deal_own, levels
     from csptrain.evaluate.anchor_fit import measure
@@ -190,10 +207,11 @@ def _deal(network: Network, samples: Samples, data: DataSpec, clusters: Clusters
     before = measure(samples, plane, network.heads)
     after = {rule: measure(samples, plane, deal.give(network.heads)) for rule, deal in deals.items()}
     rows = [(f"{network.path.name} now", before), *((RULES[rule], fit) for rule, fit in after.items())]
-    print(*deal_lines(rows, network.heads, RULES[options.assign]), "", sep="\n")
-    print(*class_lines(before, after[options.assign], sizes, data.names), "", sep="\n")
-    print(*head_lines(deals[options.assign].give(network.heads), after[options.assign]), "", sep="\n")
-    return deals[options.assign]
+    show(*deal_lines(rows, network.heads, RULES[options.assign]), "")
+    show(*class_lines(before, after[options.assign], sizes, data.names), "")
+    show(*head_lines(deals[options.assign].give(network.heads), after[options.assign]), "")
+    fits = {rule: fit.as_dict() for rule, fit in {"now": before, **after}.items()}
+    return deals[options.assign], {"assign": options.assign, "fits": fits}
 
 
 def _save(samples: Samples, data: DataSpec, anchors: FloatArray, plane: Plane) -> None:
@@ -201,7 +219,8 @@ def _save(samples: Samples, data: DataSpec, anchors: FloatArray, plane: Plane) -
     from csptrain.formats.files import write_atomically
 
     line = anchors_text(anchors, plane[0])
-    print(f"Saving anchors to the file: {ANCHORS} \nanchors = {line}")
+    say(f"Saving anchors to the file: {ANCHORS} ")
+    show(f"anchors = {line}")
     write_atomically(ANCHORS, [line.encode()], DataError)
     write_atomically(COUNTERS, [counters_text(samples, data.classes).encode()], DataError)
 
@@ -222,7 +241,7 @@ def _draw(path: Path, samples: Samples, plane: Plane, anchors: FloatArray, heads
         write_atomically(path, [svg(picture).encode()], DataError)
     else:
         save_png(paint(picture), path)
-    print(f"wrote {path}")
+    say(f"wrote {path}")
 
 
 def _into_cfg(network: Network, anchors: FloatArray, heads: tuple[HeadAnchors, ...], write: bool) -> None:
@@ -236,13 +255,13 @@ def _into_cfg(network: Network, anchors: FloatArray, heads: tuple[HeadAnchors, .
     draft = Draft(network.content)
     carry_over(draft, network.sections, sections)
     if draft.text == network.content:
-        print(f"{network.path} has these anchors already")
+        say(f"{network.path} has these anchors already")
     elif not write:
-        print(f"{network.path} stays as it is; --write puts them there")
+        say(f"{network.path} stays as it is; --write puts them there")
     else:
         write_atomically(network.path.resolve(), [draft.text.encode("utf-8", "surrogateescape")], CfgError)
         old, new = (
             content.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
             for content in (network.content, draft.text)
         )
-        print("", *unified_diff(old, new, str(network.path)), f"wrote {network.path}", sep="\n")
+        say("", *unified_diff(old, new, str(network.path)), f"wrote {network.path}")

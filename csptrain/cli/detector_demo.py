@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from csptrain.cli.arguments import Arguments, UsageError
 from csptrain.cli.backends import declare_backend, open_backend
-from csptrain.cli.trained import Trained, declare, fraction, load_trained, natural, positive, tell
+from csptrain.cli.trained import Trained, declare, fraction, load_trained, natural, positive
+from csptrain.cli.voice import say, show, show_object, tell
 from csptrain.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from csptrain.live.record import FrameList, VideoFile
     from csptrain.live.server import JsonBroadcast, MjpegBroadcast
     from csptrain.live.source import Pixels, Source
+    from csptrain.live.track import IntArray
     from csptrain.ops.decode import Detections
 
 VERB = "detector demo"
@@ -48,10 +49,15 @@ def arguments() -> Arguments:
     parser.option("prefix", str, None, "write each frame as PREFIX_00000001.jpg ...")
     parser.option("json_port", natural, None, "stream the detections as JSON, http://127.0.0.1:PORT", metavar="PORT")
     parser.option("mjpeg_port", natural, None, "stream the frames as MJPEG, for a browser", metavar="PORT")
+    parser.flag("track", "number the objects, and keep the number of one that is seen again")
+    parser.option(
+        "track_buffer", natural, None, "frames that one may be unseen before it is forgotten (30)", metavar="N"
+    )
     declare_backend(parser)
     declare(parser)
     parser.flag("ext_output", "print the boxes' pixels too")
     parser.flag("dontdraw_bbox", "write and stream the frames as they come")
+    parser.flag("json", "print one JSON object for each frame, one a line, and nothing else")
     return parser
 
 
@@ -70,10 +76,20 @@ class _Outputs:
         """Whether anyone looks at the frames."""
         return self.video is not None or self.mjpeg is not None or self.prefix is not None
 
+    def record(self, record: dict[str, object]) -> None:
+        """Write and stream what is on a frame."""
+        if self.frames is not None:
+            self.frames.add(record)
+        if self.json is not None:
+            self.json.send(record)
+
 
 def run(argv: list[str]) -> int:
     """Detect until the video ends, and return the exit code; raises CspError."""
-    options = arguments().parse(argv)
+    parser = arguments()
+    options = parser.parse(argv)
+    if options.track_buffer is not None and not options.track:
+        raise parser.error("--track-buffer is for --track")
     trained = load_trained(options, VERB, takes_inputs=True)
     words = trained.files.inputs
     if len(words) > 1:
@@ -88,7 +104,7 @@ def run(argv: list[str]) -> int:
     source = open_source(words[0] if words else None, options.c)
     with ExitStack() as stack:
         stack.callback(source.close)
-        print(f"video file: {source.name}\nVideo stream: {source.size[0]} x {source.size[1]}", flush=True)
+        say(f"video file: {source.name}", f"Video stream: {source.size[0]} x {source.size[1]}")
         detect = stack.enter_context(open_backend(options, trained))
         _run(options, trained, detect, source, _open_outputs(options, source, stack))
     for path in (options.out_filename, options.json_file_output or options.out):
@@ -118,9 +134,11 @@ def _open_outputs(options: argparse.Namespace, source: Source, stack: ExitStack)
 def _run(options: argparse.Namespace, trained: Trained, detect: Detector, source: Source, outputs: _Outputs) -> None:
     from csptrain.evaluate.look import look
     from csptrain.live.pace import Pace
+    from csptrain.live.track import BUFFER, Tracker
     from csptrain.report.records import console_lines, frame
 
     names, pace = trained.data.names, Pace()
+    tracker = Tracker(BUFFER if options.track_buffer is None else options.track_buffer) if options.track else None
     started = time.perf_counter()
     shown = 0
     for number, pixels in enumerate(source.frames()):
@@ -129,29 +147,28 @@ def _run(options: argparse.Namespace, trained: Trained, detect: Detector, source
         shown += 1
         size = (pixels.shape[1], pixels.shape[0])
         found, _ = look(trained.graph, detect, pixels, options.thresh, options.nms)
-        print("Objects:\n")
-        for line in console_lines(found, names, size, options.ext_output):
-            print(line)
-        record = frame(shown, source.name, found, names)
-        if outputs.frames is not None:
-            outputs.frames.add(record)
-        if outputs.json is not None:
-            outputs.json.send(record)
+        tracks = None if tracker is None else tracker.follow(found)
+        show("Objects:\n", *console_lines(found, names, size, options.ext_output))
+        record = frame(shown, source.name, found, names, tracks)
+        show_object(record)
+        outputs.record(record)
         if outputs.pictures:
-            _show(outputs, shown, pixels if options.dontdraw_bbox else _drawn(pixels, found, options.thresh, names))
+            plain = options.dontdraw_bbox
+            _show(outputs, shown, pixels if plain else _drawn(pixels, found, options.thresh, names, tracks))
         pace.frame()
-        print(f"\nFPS:{pace.now:.1f} \t AVG_FPS:{pace.average:.1f}\n")
-        sys.stdout.flush()
+        say(f"\nFPS:{pace.now:.1f} \t AVG_FPS:{pace.average:.1f}\n")
         if options.time_limit_sec is not None and time.perf_counter() - started >= options.time_limit_sec:
             break
     if not shown:
         raise DataError("has no frame that can be decoded", path=source.name)
 
 
-def _drawn(pixels: Pixels, found: Detections, thresh: float, names: tuple[str, ...]) -> Pixels:
-    from csptrain.report.draw import confident, draw_detections
+def _drawn(pixels: Pixels, found: Detections, thresh: float, names: tuple[str, ...], tracks: IntArray | None) -> Pixels:
+    from csptrain.report.draw import confident_rows, draw_detections
 
-    return draw_detections(pixels, *confident(found, thresh), names)
+    row, label = confident_rows(found, thresh)
+    numbers = None if tracks is None else tracks[row]
+    return draw_detections(pixels, found.boxes[row], label, found.prob[row, label], names, numbers)
 
 
 def _show(outputs: _Outputs, number: int, picture: Pixels) -> None:

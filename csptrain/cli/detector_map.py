@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,9 @@ from csptrain.cli.trained import (
     pick_workers,
     progress_bar,
     recall_points,
-    tell,
     tell_bad,
 )
+from csptrain.cli.voice import show, show_object, tell
 
 if TYPE_CHECKING:
     from csptrain.datasets.lists import Samples
@@ -64,7 +63,7 @@ def arguments() -> Arguments:
     declare_backend(parser)
     declare_list(parser)
     declare(parser)
-    parser.flag("json", "print one JSON object and nothing else")
+    parser.json()
     return parser
 
 
@@ -121,12 +120,9 @@ def run(argv: list[str]) -> int:
         )
     outcome = _measure(options, evaluator, pixels, samples, started)
     tell_bad(images.bad, trained.data.results)
-    if options.json:
-        about = {**_about(trained, options), "images": len(evaluator.image_ids), "bad_images": len(images.bad)}
-        print(json.dumps({**outcome.as_dict(), **about, "seconds": round(outcome.seconds, 3)}))
-    else:
-        print(*outcome.lines(nms_settings(trained.graph)[0]), sep="\n")
-        print(f"Total Detection Time: {outcome.seconds:.0f} Seconds")
+    show(*outcome.lines(nms_settings(trained.graph)[0]), f"Total Detection Time: {outcome.seconds:.0f} Seconds")
+    about = {**_about(trained, options), "images": len(evaluator.image_ids), "bad_images": len(images.bad)}
+    show_object({**outcome.as_dict(), **about, "seconds": round(outcome.seconds, 3)})
     if options.plots is not None:
         _draw(options, evaluator)
     return 0

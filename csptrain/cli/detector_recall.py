@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from csptrain.cli.arguments import Arguments
@@ -16,6 +15,7 @@ from csptrain.cli.trained import (
     progress_bar,
     tell_bad,
 )
+from csptrain.cli.voice import quiet, show, show_object
 
 if TYPE_CHECKING:
     from csptrain.evaluate.recall import RecallResult
@@ -28,14 +28,14 @@ def arguments() -> Arguments:
     parser = Arguments(
         VERB,
         "Measure how many objects are covered by a box of any class: csptrain detector recall x.data net.cfg "
-        "net.weights. Prints Darknet's line after every image.",
+        "net.weights. Prints Darknet's line after every image, with --quiet after the last.",
     )
     parser.positional("files", "[data] cfg weights", many=True)
     parser.option("thresh", fraction, None, "least objectness of a box (default Darknet's, 0.001)")
     parser.option("iou_thresh", fraction, 0.5, "overlap above which an object is found (0.5)")
     declare_list(parser)
     declare(parser)
-    parser.flag("json", "print one JSON object and nothing else")
+    parser.json()
     return parser
 
 
@@ -58,9 +58,11 @@ def run(argv: list[str]) -> int:
             options.iou_thresh,
         ):
             progress(1)
-            if not options.json:
-                print(result.line())
+            if not quiet():
+                show(result.line())
     tell_bad(images.bad, trained.data.results)
-    if options.json and result is not None:
-        print(json.dumps(result.as_dict()))
+    if result is not None:
+        if quiet():
+            show(result.line())
+        show_object(result.as_dict())
     return 0

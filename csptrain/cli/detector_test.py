@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.backends import declare_backend, open_backend
 from csptrain.cli.inputs import expand, typed_paths
-from csptrain.cli.trained import Trained, declare, fraction, load_trained, tell, tell_bad
+from csptrain.cli.trained import Trained, declare, fraction, load_trained, tell_bad
+from csptrain.cli.voice import show, show_object, tell
 from csptrain.errors import DataError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def arguments() -> Arguments:
     declare(parser)
     parser.flag("ext_output", "print the boxes' pixels too")
     parser.flag("save_labels", "write a label file for each image, beside it or to --output")
+    parser.json()
     parser.flag("heatmap", "draw the objectness of each head over the picture too, as ..._heat.jpg")
     return parser
 
@@ -104,6 +105,7 @@ class _OneByOne:
             raise DataError(f"none of {len(self.bad)} images can be decoded; the first: {self.bad[0]}")
         else:
             raise DataError("no image is named", path="<stdin>", hint=f"csptrain {VERB} --help")
+        show_object({"frames": self.frames, "bad_images": len(self.bad)})
 
     def _tell(self, image: str, pixels: Pixels) -> None:
         from csptrain.evaluate.look import look
@@ -112,10 +114,8 @@ class _OneByOne:
         options, names = self.options, self.trained.data.names
         size = (pixels.shape[1], pixels.shape[0])
         found, seconds = look(self.trained.graph, self.detect, pixels, options.thresh, options.nms)
-        print(f"{image}: Predicted in {seconds * 1000:f} milli-seconds.")
-        for line in console_lines(found, names, size, options.ext_output):
-            print(line)
-        sys.stdout.flush()
+        show(f"{image}: Predicted in {seconds * 1000:f} milli-seconds.")
+        show(*console_lines(found, names, size, options.ext_output))
         self.frames.append(frame(len(self.frames) + 1, image, found, names))
         stem = self._stem(image)
         picture = self.folder / (f"{stem}.jpg" if self.many else PICTURE)
@@ -140,7 +140,7 @@ class _OneByOne:
         from csptrain.evaluate.look import as_input
         from csptrain.report.heat import draw_heat, heat_maps
 
-        graph, network = self.trained.graph, self.trained.network
+        graph, network = self.trained.graph, self.trained.fused
         with torch.inference_mode():
             outputs = network(as_input(graph, pixels).to(self.trained.device))
         _write_jpeg(draw_heat(graph, colours, heat_maps(graph, outputs)), path)

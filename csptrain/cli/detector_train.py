@@ -6,7 +6,7 @@ import argparse
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.launch import first, joined, launch
@@ -17,6 +17,7 @@ from csptrain.errors import CspError
 
 if TYPE_CHECKING:
     from csptrain.datasets.lists import Samples
+    from csptrain.datasets.turns import Turns
     from csptrain.evaluate.detection import DetectionEvaluator
     from csptrain.evaluate.map_result import MapResult
     from csptrain.evaluate.measured import Measured
@@ -61,7 +62,7 @@ def arguments() -> Arguments:
 def run(argv: list[str]) -> int:
     """Train and return the exit code; raises CspError."""
     options = arguments().parse(argv)
-    files = sort_files(options.files, VERB)
+    files = sort_files(options.files, VERB, takes_inputs=False)
     code = launch(VERB, argv, options)
     if code is not None:
         return code
@@ -95,7 +96,6 @@ def _check(graph: Graph) -> None:
 
 def _course(job: Job, measures: bool) -> Course:
     from csptrain.datasets.detection import DetectionDataset
-    from csptrain.datasets.identity import identity
     from csptrain.datasets.sources import read_split
     from csptrain.train.multiscale import batch_at, size_at
     from csptrain.train.settings import augmentation, map_interval
@@ -118,8 +118,15 @@ def _course(job: Job, measures: bool) -> Course:
         0 if options.map_every else start,
         lambda seed, iteration: batch_at(graph, seed, iteration),
         None if validation is None else validation.evidence,
-        identity(samples.source, samples.images, (samples.starts, samples.rows)),
+        _identity(samples),
+        {} if valid is None else _identity(valid),
     )
+
+
+def _identity(samples: Samples) -> dict[str, Any]:
+    from csptrain.datasets.identity import identity
+
+    return identity(samples.source, samples.images, (samples.starts, samples.rows))
 
 
 class _Validation:
@@ -132,14 +139,22 @@ class _Validation:
         self._dataset = eval_dataset(job.graph, samples)
         self._newest: DetectionEvaluator | None = None
 
-    def measure(self) -> tuple[Measured, list[str]]:
-        """The figures, and the images that could not be decoded."""
-        from csptrain.evaluate.detect import evaluate_detector, torch_detector
+    def measure(self) -> tuple[Measured, list[str]] | None:
+        """The figures, and the images that could not be decoded; None where another process has them."""
+        from csptrain.datasets.turns import ALL, left_out
+        from csptrain.evaluate.shares import join_detections, of_detections
+        from csptrain.train.validation import gathered
 
-        job = self._job
-        detect = torch_detector(job.network.fused(), job.device)
-        self._newest = evaluate_detector(job.graph, detect, self._dataset, job.data.names)
-        return self._result(self._newest), [str(error.path) for error in self._dataset.bad]
+        job, samples = self._job, self._dataset.samples
+        if job.processes is None:
+            self._newest = self._detected(ALL)
+            return self._result(self._newest), [str(error.path) for error in self._dataset.bad]
+        shares = gathered(job.processes, lambda turns: of_detections(self._detected(turns)))
+        if shares is None:
+            return None
+        self._newest = join_detections(job.data.names, shares)
+        bad = left_out(samples.source, samples.images, self._newest.image_ids)
+        return self._result(self._newest), bad
 
     def evidence(self) -> list[str]:
         """Parts of the page; they are made of the newest measurement, which is let go then."""
@@ -150,17 +165,24 @@ class _Validation:
         newest, self._newest = self._newest, None
         return list(detector_parts(newest, self._result(newest), self._dataset.samples.images))
 
+    def _detected(self, turns: Turns) -> DetectionEvaluator:
+        from csptrain.evaluate.detect import evaluate_detector, torch_detector
+
+        job = self._job
+        detect = torch_detector(job.network.fused(), job.device)
+        return evaluate_detector(job.graph, detect, self._dataset, job.data.names, turns=turns)
+
     def _result(self, found: DetectionEvaluator) -> MapResult:
         options = self._job.options
         return found.result(options.iou_thresh, options.thresh, options.points)
 
 
 def _tell_findings(samples: Samples, backup: Path) -> None:
-    from csptrain.formats.files import write_atomically
+    from csptrain.formats.files import utf8, write_atomically
 
     if samples.unlabelled:
         say(f"note: {samples.unlabelled} images of {samples.source} have no label file and count as background")
     if samples.findings:
         path = backup / "bad_label.list"
-        write_atomically(path, [f"{finding}\n".encode() for finding in samples.findings], CspError)
+        write_atomically(path, [utf8(f"{finding}\n") for finding in samples.findings], CspError)
         say(f"note: {len(samples.findings)} label lines were corrected or left out, see {path}")

@@ -19,6 +19,7 @@ from csptrain.cli.trained import (
     progress_bar,
     tell_bad,
 )
+from csptrain.cli.voice import say, show_object
 from csptrain.errors import DataError
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def arguments() -> Arguments:
     parser.option("nms", fraction, None, "overlap above which the weaker of two boxes goes (default Darknet's, 0.6)")
     declare_list(parser)
     declare(parser)
+    parser.json()
     return parser
 
 
@@ -68,7 +70,8 @@ def run(argv: list[str]) -> int:
     source = pick_list(data, options.split)
     style = data.eval or ("coco" if source.suffix.lower() == ".json" else "voc")
     if style not in STYLES:
-        raise DataError(f"eval={style} is not written", path=data.path, hint=f"legal: {', '.join(STYLES)}")
+        line, hint = data.lines.get("eval"), f"legal: {', '.join(STYLES)}"
+        raise DataError(f"eval={style} is not written", path=data.path, line=line, hint=hint)
     samples = read_split_images(data, options.split)
     images = eval_dataset(trained.graph, samples)
     # Before the run: an image without a number must not end one of hours.
@@ -82,8 +85,9 @@ def run(argv: list[str]) -> int:
     else:
         written = _write_voc(found, trained, base, samples)
     tell_bad(images.bad, data.results)
-    for path, count in written:
-        print(f"{path}: {count} detections")
+    say(*(f"{path}: {count} detections" for path, count in written))
+    files = [{"file": str(path), "detections": count} for path, count in written]
+    show_object({"files": files, "images": len(samples) - len(images.bad), "bad_images": len(images.bad)})
     return 0
 
 
@@ -139,9 +143,9 @@ def _write_imagenet(results: Iterable[Found], trained: Trained, base: str) -> li
 
 
 def _write(path: Path, lines: list[str]) -> tuple[Path, int]:
-    from csptrain.formats.files import write_atomically
+    from csptrain.formats.files import utf8, write_atomically
 
-    write_atomically(path, (f"{line}\n".encode() for line in lines), DataError)
+    write_atomically(path, (utf8(f"{line}\n") for line in lines), DataError)
     return path, len(lines)
 
 

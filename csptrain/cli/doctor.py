@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments, UsageError
 from csptrain.cli.session import DATA_SUFFIXES, pick_device
-from csptrain.cli.trained import natural, positive, tell
+from csptrain.cli.trained import natural, positive
+from csptrain.cli.voice import show, show_object, tell
 from csptrain.errors import CspError
 
 VERB = "doctor"
@@ -24,7 +24,7 @@ def arguments() -> Arguments:
     )
     parser.positional("files", "data [cfg]", many=True)
     parser.option("html", Path, None, "write a page with the findings and labels drawn on pictures", metavar="FILE")
-    parser.flag("json", "print one JSON object instead of text")
+    parser.json()
     parser.flag("dry_run", "train one mini-batch at the largest size of the cfg: memory and time")
     parser.flag("overfit", "train on eight pictures from random weights, to see whether they are learnt by heart")
     parser.option("iterations", positive, 200, "length of --overfit (200)", metavar="N")
@@ -60,12 +60,13 @@ def run(argv: list[str]) -> int:
         overfit=options.iterations if options.overfit else 0,
     )
     done = examine(data, cfg, settings)
-    print(json.dumps(done.as_dict()) if options.json else "\n".join(report_lines(done)))
+    show(*report_lines(done))
+    show_object(done.as_dict())
     if options.html is not None:
         from csptrain.doctor.sheet import doctor_page
-        from csptrain.formats.files import write_atomically
+        from csptrain.formats.files import utf8, write_atomically
 
-        write_atomically(options.html, [doctor_page(done).encode()], CspError)
+        write_atomically(options.html, [utf8(doctor_page(done))], CspError)
         tell(f"wrote {options.html}")
     return int(done.book.verdict == "errors")
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from csptrain.cfg.dataset import DataSpec, read_dataset
 from csptrain.cli.classifiers import check_classifier, find_class_data
-from csptrain.cli.trained import check_classes, pick_list, progress_bar, tell
+from csptrain.cli.trained import check_classes, pick_list, progress_bar
+from csptrain.cli.voice import tell
 
 if TYPE_CHECKING:
     from csptrain.evaluate.classification import ClassificationResult

@@ -11,6 +11,7 @@ from csptrain.cli.arguments import Arguments
 from csptrain.cli.export_figure import figure_name, figure_of, read_data
 from csptrain.cli.exporting import declare_exported, find_images, load_network, read_names, tell_ready
 from csptrain.cli.trained import SPLITS
+from csptrain.cli.voice import say, show, show_object
 from csptrain.errors import ExportError
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def arguments() -> Arguments:
     )
     parser.option("split", str, "valid", "list of the data file for --data (default valid)", choices=SPLITS)
     declare_exported(parser)
+    parser.json()
     return parser
 
 
@@ -89,12 +91,24 @@ def run(argv: list[str]) -> int:
     )
     export = prepare_onnx(network, wanted, options.precision, _inputs(network, images), options.tolerance)
     _tell_agreement(export)
-    if data:
-        _tell_figures(export, data, options.split)
+    figures = _tell_figures(export, data, options.split) if data else None
     ready = export.write(place)
-    print(f"outputs: {', '.join(export.model.outputs)}")
-    print(f"wrote {place} ({len(export.model.data) / 1e6:.1f} MB, opset {wanted.opset}, {options.precision})")
+    say(f"outputs: {', '.join(export.model.outputs)}")
+    say(f"wrote {place} ({len(export.model.data) / 1e6:.1f} MB, opset {wanted.opset}, {options.precision})")
     tell_ready(ready)
+    show_object(
+        {
+            "file": str(place),
+            "bytes": len(export.model.data),
+            "opset": wanted.opset,
+            "precision": options.precision,
+            "outputs": list(export.model.outputs),
+            "onnxruntime": export.report.as_dict(options.tolerance),
+            "change": export.change,
+            "figures": figures,
+            "files": [str(path) for path in (place, *ready.written)],
+        }
+    )
     return 0
 
 
@@ -134,23 +148,24 @@ def _inputs(network: Network, images: Sequence[Path]) -> Iterator[Tensor]:
 def _tell_agreement(export: OnnxExport) -> None:
     report, worst = export.report, export.report.worst
     if worst is None:
-        print(f"not verified: {report.missing}")
+        say(f"not verified: {report.missing}")
         return
-    print(
+    say(
         f"onnxruntime {report.version} agrees on random images: max error {worst.error:.2e}, "
         f"{worst.relative:.2e} of the range"
     )
     if export.change is not None:
-        print(f"{export.precision} changes the outputs by at most {export.change:.1e} of their range there")
+        say(f"{export.precision} changes the outputs by at most {export.change:.1e} of their range there")
 
 
-def _tell_figures(export: OnnxExport, data: DataSpec, split: str) -> None:
-    """How good the model is, and the exact one where it is another."""
+def _tell_figures(export: OnnxExport, data: DataSpec, split: str) -> dict[str, object]:
+    """How good the model is, and the exact one where it is another; the same by name and precision."""
     graph = export.network.graph
-    exact = figure_of(graph, export.exact, data, split)
-    said = f"{figure_name(graph)} on {split} in onnxruntime: "
+    name, exact = figure_name(graph), figure_of(graph, export.exact, data, split)
+    said = f"{name} on {split} in onnxruntime: "
     if export.model is export.exact:
-        print(f"{said}{exact:.6f}")
-        return
+        show(f"{said}{exact:.6f}")
+        return {"name": name, "split": split, "fp32": exact}
     found = figure_of(graph, export.model, data, split)
-    print(f"{said}fp32 {exact:.6f}, {export.precision} {found:.6f} ({found - exact:+.6f})")
+    show(f"{said}fp32 {exact:.6f}, {export.precision} {found:.6f} ({found - exact:+.6f})")
+    return {"name": name, "split": split, "fp32": exact, export.precision: found}

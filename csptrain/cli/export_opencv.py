@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.exporting import declare_exported, find_images, load_network, read_names, tell_ready
 from csptrain.cli.side_by_side import SideBySide
+from csptrain.cli.voice import say, show_object
 from csptrain.errors import ExportError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def arguments() -> Arguments:
     )
     parser.option("thresh", float, 0.25, "least score of the detections that are compared and drawn (0.25)")
     declare_exported(parser)
+    parser.json()
     return parser
 
 
@@ -56,19 +58,30 @@ def run(argv: list[str]) -> int:
     _tell(report)
     if pictures is not None:
         pictures.tell(report.cfg.with_name(f"{name}-compare.png"))
+    show_object(
+        {
+            "layers": {"before": report.layers[0], "after": report.layers[1]},
+            "images": {"random": report.random_images, "real": report.images},
+            "heads": [head.as_dict() for head in report.heads],
+            "detections": None if pictures is None else pictures.agreement.as_dict(),
+            "files": [str(path) for path in (*_files(report), *report.ready.written)],
+        }
+    )
     return 0
+
+
+def _files(report: ExportReport) -> list[Path]:
+    return [path for path in (report.cfg, report.weights, report.names) if path is not None]
 
 
 def _tell(report: ExportReport) -> None:
     import cv2
 
     before, after = report.layers
-    print(f"{before} layers said in {after} that OpenCV {cv2.__version__} computes equally")
-    print(f"OpenCV against csptrain on {report.random_images} random and {report.images} real images:")
-    print(f"  {'layer':>5}  {'kind':<14}{'quantity':<14}{'max error':>10}  {'of range':>9}")
+    say(f"{before} layers said in {after} that OpenCV {cv2.__version__} computes equally")
+    say(f"OpenCV against csptrain on {report.random_images} random and {report.images} real images:")
+    say(f"  {'layer':>5}  {'kind':<14}{'quantity':<14}{'max error':>10}  {'of range':>9}")
     for head in report.heads:
-        print(f"  {head.layer:5d}  {head.kind:<14}{head.quantity:<14}{head.error:10.2e}  {head.relative:9.2e}")
-    for path in (report.cfg, report.weights, report.names):
-        if path is not None:
-            print(f"wrote {path}")
+        say(f"  {head.layer:5d}  {head.kind:<14}{head.quantity:<14}{head.error:10.2e}  {head.relative:9.2e}")
+    say(*(f"wrote {path}" for path in _files(report)))
     tell_ready(report.ready)

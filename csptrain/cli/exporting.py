@@ -11,6 +11,7 @@ from csptrain.cfg.dataset import read_lines
 from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.session import Overrides, load_graph
+from csptrain.cli.voice import say
 from csptrain.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def declare_exported(parser: Arguments) -> None:
 
 def load_network(options: argparse.Namespace, cfg: str, weights: str) -> Network:
     """The network of a cfg at the size that was asked for, with its weights; raises CspError."""
-    graph, _ = load_graph(Path(cfg), Overrides(size=options.size), print, options.lenient)
+    graph, _ = load_graph(Path(cfg), Overrides(size=options.size), say, options.lenient)
 
     from csptrain.formats.darknet import fill
 
@@ -67,13 +68,13 @@ def find_images(given: str | None, most: int = MOST_IMAGES) -> list[Path]:
         raise DataError("is no image, list, folder or pattern of images", path=given)
     if len(found) <= most:
         return found
-    print(f"taking {most} of {len(found)} images")
+    say(f"taking {most} of {len(found)} images")
     return [found[place * len(found) // most] for place in range(most)]
 
 
 def tell_ready(ready: Ready) -> None:
     """Name the programs that were written, and the files of other hands that stayed."""
     for path in ready.written:
-        print(f"wrote {path}")
+        say(f"wrote {path}")
     for path in ready.kept:
-        print(f"kept {path}, which is no file of this export; another folder gets one")
+        say(f"kept {path}, which is no file of this export; another folder gets one")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from csptrain.cli.trained import tell
+from csptrain.cli.voice import aside, tell
 from csptrain.errors import DataError
 
 
@@ -42,7 +42,7 @@ def typed_paths() -> Iterator[str]:
     asks = sys.stdin.isatty()
     for number in range(1, sys.maxsize):
         if asks:
-            print("Enter Image Path: ", end="", flush=True)
+            print("Enter Image Path: ", end="", file=aside(), flush=True)
         line = sys.stdin.readline()
         if not line:
             return

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from csptrain.train.distributed import Processes
 
 STORE = "CSPTRAIN_STORE"  # the file by which processes that are started here find each other
-# An evaluation of the first process may keep the others waiting this long.
+# What the first process does alone may keep the others waiting this long.
 PATIENCE = timedelta(hours=6)
 GRACE = 10.0  # seconds that the others have to end when one has failed
 _POLL = 0.1
@@ -39,6 +39,16 @@ def several() -> bool:
 def first() -> bool:
     """Whether this process is the one that prints."""
     return not several() or os.environ["RANK"] == "0"
+
+
+def restarted() -> bool:
+    """Whether torchrun has started this process again, after one of the training had failed."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+
+
+def may_restart() -> bool:
+    """Whether torchrun is to start the processes again when one fails."""
+    return int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")) > 0
 
 
 def gpus_of(options: argparse.Namespace) -> list[str]:

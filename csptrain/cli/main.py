@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from csptrain import __version__
+from csptrain.cli import voice
 from csptrain.cli.arguments import UsageError, unknown
 from csptrain.cli.elsewhere import elsewhere
 from csptrain.errors import CfgError, CspError
@@ -93,9 +94,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 done; 1 a mistake in what the user gave (`CspError`, or a file that cannot be read or written);
     2 a command line that cannot be understood; 130 interrupted; 141 nobody reads the output any more.
     """
-    settle()
+    words = list(sys.argv[1:] if argv is None else argv)
+    settle(trains=words[1:2] == ["train"])
+    voice.escape()
     try:
-        code = _dispatch(list(sys.argv[1:] if argv is None else argv))
+        code = _dispatch(words)
         sys.stdout.flush()
     except UsageError as error:
         return _complain(error, EXIT_USAGE)
@@ -111,6 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
         return _complain(f"{where}{error.strerror or error}", EXIT_ERROR)
+    finally:
+        voice.adopt()
     return code
 
 
@@ -131,7 +136,7 @@ def _dispatch(words: list[str]) -> int:
         raise elsewhere(words) or unknown("command", first, [*VERBS, *WORDS, "help", "version"])
     second_words = VERBS[first]
     if not rest:
-        raise UsageError(f"'{first}' needs one more word", hint=f"one of: {', '.join(second_words)}")
+        raise UsageError(f"'{first}' needs one more word", hint=f"legal: {', '.join(second_words)}")
     if rest[0] in _HELP:
         return _show(_overview({first: second_words}))
     if rest[0] not in second_words:
@@ -155,7 +160,7 @@ def _overview(verbs: dict[str, dict[str, tuple[str, str]]]) -> str:
     if verbs is VERBS:
         lines.extend(f"  {word:<23}{text}" for word, (_, text) in WORDS.items())
         lines.append(f"  {'version':<23}print the version")
-    lines += ["", "csptrain COMMAND --help tells all about one of them."]
+    lines += ["", "csptrain COMMAND --help tells all about one of them; every one takes --quiet."]
     return "\n".join(lines)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments
-from csptrain.cli.trained import fraction, natural, positive, tell
+from csptrain.cli.trained import fraction, natural, positive
+from csptrain.cli.voice import say, tell
 
 VERB = "new"
 _MOST_TOLD = 10
@@ -55,9 +56,9 @@ def run(argv: list[str]) -> int:
     origin = shlex.join(["csptrain", VERB, *argv])
     made = make_project(folder, Path(images), Wishes(**options), origin, _ask_names)
     _tell_left_out(made.left_out)
-    print(*made.told, f"wrote       {folder}", "", "next:", sep="\n")
+    say(*made.told, f"wrote       {folder}", "", "next:")
     for step in made.steps:
-        print(f"  # {step.purpose}", f"  {step.command}", sep="\n")
+        say(f"  # {step.purpose}", f"  {step.command}")
     return 0
 
 

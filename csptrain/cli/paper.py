@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from csptrain.cli.arguments import Arguments, unknown
 from csptrain.cli.classifiers import IMAGENET
 from csptrain.cli.session import COCO
-from csptrain.cli.trained import positive, tell
+from csptrain.cli.trained import positive
+from csptrain.cli.voice import show, show_object, tell
 from csptrain.errors import CspError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def arguments() -> Arguments:
     )
     parser.option("iterations", positive, None, "length of --train or --smoke instead of the cfg's", metavar="N")
     parser.option("device", str, None, "cpu, cuda, cuda:1 (default: cuda if there is one)")
+    parser.json()
     return parser
 
 
@@ -63,7 +65,8 @@ def run(argv: list[str]) -> int:
     sheet = _sheet(options.sheet, _found(options))
     for path in layout.write(sheet, options.o):
         tell(f"wrote {path}")
-    print("\n".join(layout.lines(sheet)))
+    show(*layout.lines(sheet))
+    show_object(sheet.as_dict())
     return EXIT_UNEXPLAINED if sheet.unexplained else 0
 
 

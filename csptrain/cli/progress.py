@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from csptrain.cli.voice import quiet, say, warn
 from csptrain.errors import CspError
 from csptrain.evaluate.measured import Measured
 from csptrain.report.chart import draw_chart
@@ -31,7 +32,7 @@ class Display:
             initial=done,
             unit="it",
             dynamic_ncols=True,
-            disable=None,
+            disable=True if quiet() else None,
             file=sys.stderr,
             leave=False,
         )
@@ -57,7 +58,10 @@ class Display:
 
     def warned(self, message: str) -> None:
         """Something went wrong that does not stop the training."""
-        self._write(f"warning: {message}")
+        if self._bar.disable:
+            warn(message)
+        else:
+            self._bar.write(f"warning: {message}")
 
     def close(self) -> None:
         """Leave the terminal in order."""
@@ -72,6 +76,6 @@ class Display:
 
     def _write(self, line: str) -> None:
         if self._bar.disable:
-            print(line, flush=True)
+            say(line)
         else:
             self._bar.write(line)

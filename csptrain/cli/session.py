@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from csptrain.cfg import edit, text
 from csptrain.cfg.dataset import DataSpec, read_dataset
 from csptrain.cfg.text import Reading, Section
 from csptrain.cli.arguments import UsageError
-from csptrain.errors import CspError, DataError
+from csptrain.errors import CspError
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from csptrain.graph import Graph
 
 DATA_SUFFIXES = (".data", ".yaml", ".yml")
-WEIGHTS_SUFFIXES = (".weights", ".backup")  # the second is what old Darknets called their newest
+# Old Darknets called their newest .backup; of cut files some have no .conv, as resnet50.65.
+WEIGHTS_NAME = re.compile(r"\.(weights|backup|\d+)$|\.conv\.")
 COCO = Path("data/coco.data")
 BUILT_IN = Path("data/shapes")
 Say = Callable[[str], None]
@@ -35,16 +37,20 @@ class Files:
     inputs: tuple[str, ...]
 
 
-def sort_files(words: Sequence[str], verb: str) -> Files:
-    """``[data] cfg [weights] [input ...]`` in Darknet's order; raises UsageError."""
+def sort_files(words: Sequence[str], verb: str, takes_inputs: bool = True) -> Files:
+    """``[data] cfg [weights] [input ...]`` in Darknet's order; raises UsageError, for inputs that are not taken too."""
     rest = list(words)
+    usage = f"csptrain {verb} [x.data] net.cfg [x.weights]"
     data = Path(rest.pop(0)) if rest and rest[0].endswith(DATA_SUFFIXES) else None
     if not rest or not rest[0].endswith(".cfg"):
         found = f"found '{rest[0]}'" if rest else "none is given"
-        raise UsageError(f"{verb} needs a cfg: {found}", hint=f"csptrain {verb} [x.data] net.cfg [x.weights]")
+        raise UsageError(f"{verb} needs a cfg: {found}", hint=usage)
     cfg = Path(rest.pop(0))
-    is_weights = bool(rest) and (rest[0].endswith(WEIGHTS_SUFFIXES) or ".conv." in rest[0])
-    weights = Path(rest.pop(0)) if is_weights else None
+    weights = Path(rest.pop(0)) if rest and WEIGHTS_NAME.search(rest[0]) else None
+    if rest and not takes_inputs:
+        after = "cfg" if weights is None else "weights"
+        hint = f"{usage}; weights are called .weights, .backup or .conv.N"
+        raise UsageError(f"{verb} has no use for '{rest[0]}' after the {after}", hint=hint)
     return Files(data, cfg, weights, tuple(rest))
 
 
@@ -119,13 +125,6 @@ def _apply(
     return changes
 
 
-def need_list(path: Path | None, word: str, data: DataSpec) -> Path:
-    """A list of the data file that the verb cannot do without; raises DataError."""
-    if path is None:
-        raise DataError(f"has no {word}=", path=data.path, hint=f"add {word}=LIST, one image path a line")
-    return path
-
-
 def pick_device(name: str | None) -> torch.device:
     """cpu, cuda, cuda:1 ...; CUDA when it is there and nothing is named; raises CspError."""
     import torch
@@ -135,7 +134,7 @@ def pick_device(name: str | None) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise CspError(f"device '{name}' is unknown", hint="cpu, cuda, cuda:0 ...") from None
+        raise CspError(f"device '{name}' is unknown", hint="legal: cpu, cuda, cuda:0 ...") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise CspError(f"device '{name}': torch {torch.__version__} finds no CUDA device here")
     return device

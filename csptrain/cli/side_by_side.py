@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from csptrain.cli.voice import say
 from csptrain.errors import ExportError
 
 if TYPE_CHECKING:
@@ -43,10 +44,10 @@ class SideBySide:
         from csptrain.report.compare import compare_detections
 
         verdict = "equal" if self.agreement.equal else "differ, by OpenCV's own suppression behind [region], from"
-        print(f"OpenCV's detections {verdict} csptrain's: {self.agreement} in {len(self.images)} images")
+        say(f"OpenCV's detections {verdict} csptrain's: {self.agreement} in {len(self.images)} images")
         if self.shown is not None:
             compare_detections(*self.shown, self.names, self.thresh, picture)
-            print(f"wrote {picture}")
+            say(f"wrote {picture}")
 
     def _compare(self, backend: OpenCVBackend, path: Path) -> None:
         from csptrain.datasets.image import load_image

@@ -7,7 +7,8 @@ from pathlib import Path
 from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.session import Overrides, load_graph, pick_device
-from csptrain.cli.trained import positive, tell
+from csptrain.cli.trained import positive
+from csptrain.cli.voice import show, show_object, tell
 
 MOST = 1000
 SECONDS = 10.0
@@ -27,6 +28,7 @@ def run(argv: list[str]) -> int:
     parser.option("device", str, None, "cpu, cuda, cuda:1 (default: cuda if there is one)")
     parser.option("amp", str, "off", "bf16 arithmetic: on, off (default)", choices=("off", "on"))
     parser.flag("lenient", "read the cfg as Darknet does; mistakes become notes")
+    parser.json()
     options = parser.parse(argv)
     graph, _ = load_graph(Path(options.cfg), Overrides(size=options.size), tell, options.lenient)
 
@@ -52,10 +54,27 @@ def run(argv: list[str]) -> int:
     done, seconds = len(taken), sum(taken)
     bf16 = ", bf16" if options.amp == "on" else ""
     operations = sum(node.cost.operations for node in graph.nodes)
-    print(f"{done} evals, {seconds:f} Seconds")
-    print(f"Floating Point Operations: {operations / 1e9:.2f} Bn")
-    print(f"FLOPS: {operations * options.batch * done / seconds / 1e9:.2f} Bn")
-    print(f"Speed: {seconds / done:f} sec/eval")
-    print(f"Speed: {done / seconds:f} Hz")
-    print(f"Speed: {options.batch * done / seconds:.2f} img/s ({options.batch} x {shape}, {device}{bf16})")
+    flops, rate = operations * options.batch * done / seconds, options.batch * done / seconds
+    show(
+        f"{done} evals, {seconds:f} Seconds",
+        f"Floating Point Operations: {operations / 1e9:.2f} Bn",
+        f"FLOPS: {flops / 1e9:.2f} Bn",
+        f"Speed: {seconds / done:f} sec/eval",
+        f"Speed: {done / seconds:f} Hz",
+        f"Speed: {rate:.2f} img/s ({options.batch} x {shape}, {device}{bf16})",
+    )
+    show_object(
+        {
+            "cfg": options.cfg,
+            "input": [shape.w, shape.h, shape.c],
+            "batch": options.batch,
+            "device": str(device),
+            "amp": options.amp,
+            "passes": done,
+            "seconds": seconds,
+            "operations": operations,
+            "operations_per_second": flops,
+            "images_per_second": rate,
+        }
+    )
     return 0

@@ -17,6 +17,7 @@ from csptrain.cfg.dataset import DataSpec
 from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments, UsageError
 from csptrain.cli.session import Files, Overrides, Say, find_data, load_graph, pick_device, sort_files
+from csptrain.cli.voice import quiet, tell
 from csptrain.errors import CfgError, CspError, DataError
 
 if TYPE_CHECKING:
@@ -102,10 +103,10 @@ class Trained:
 
     @cached_property
     def fused(self) -> Network:
-        """The network as it runs fastest, in the arithmetic that was asked for; made when first wanted."""
+        """The network as it runs fastest, in the arithmetic that was asked for; ``network`` is empty then."""
         import torch
 
-        return self.network.fused(torch.bfloat16 if self.bf16 else torch.float32)
+        return self.network.fused(torch.bfloat16 if self.bf16 else torch.float32, consume=True)
 
 
 def load_trained(
@@ -143,6 +144,7 @@ def load_trained(
         tell(f"note: {note}")
     graph, _ = load_graph(files.cfg, Overrides(size=options.size), tell, options.lenient)
     (check or check_classes)(graph, data)
+    graph.net.check_pictures()
     if getattr(options, "letter_box", False):
         graph = dataclasses.replace(graph, net=dataclasses.replace(graph.net, letter_box=1))
     device = pick_device(options.device)
@@ -165,12 +167,12 @@ def check_classes(graph: Graph, data: DataSpec) -> None:
 
 
 def pick_list(data: DataSpec, split: str) -> Path:
-    """The list file of a split; raises DataError where the data file has none."""
-    path: Path | None = getattr(data, split)
-    if path is None:
-        raise DataError(f"has no {split}=", path=data.path, hint=f"add {split}=LIST, one image path a line")
+    """The list of a split; raises DataError where the data file names none that is there."""
+    path = data.split(split)
     if split == "valid" and path == data.train:
-        tell(f"note: {data.path} has no valid= of its own, its train= is used")
+        missing = "valid" not in data.lines
+        why = "has no valid= of its own, its train= is used" if missing else "names the same for train= and valid="
+        tell(f"note: {data.path} {why}")
     return path
 
 
@@ -197,10 +199,11 @@ def pick_workers(asked: int | None, images: int) -> int:
 
 @contextmanager
 def progress_bar(images: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr where that is a terminal; call what it gives with the number of images done."""
+    """A bar on stderr where that is a terminal and nobody asks for quiet; call what it gives with the images done."""
     from tqdm import tqdm
 
-    bar = tqdm(total=images, unit="img", dynamic_ncols=True, disable=None, file=sys.stderr, leave=False)
+    disable = True if quiet() else None
+    bar = tqdm(total=images, unit="img", dynamic_ncols=True, disable=disable, file=sys.stderr, leave=False)
 
     def advance(count: int) -> None:
         bar.update(count)
@@ -209,23 +212,22 @@ def progress_bar(images: int) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
-def tell(line: str) -> None:
-    """Say something beside the results, on stderr."""
-    print(line, file=sys.stderr, flush=True)
-
-
 def tell_bad(bad: Sequence[DataError], folder: Path) -> None:
-    """Name the images that could not be decoded, and list them in bad.list of ``folder``."""
+    """Name the images that could not be decoded, and list them in bad.list of ``folder`` where that can be written."""
     if not bad:
         return
-    from csptrain.formats.files import write_atomically
+    from csptrain.formats.files import utf8, write_atomically
 
     path = folder / "bad.list"
-    write_atomically(path, [f"{error.path}\n".encode() for error in bad], CspError)
     for error in bad[:5]:
-        tell(f"skipped: {error}")
+        tell(f"skipped: {error}", always=True)
     more = f", {len(bad) - 5} more" if len(bad) > 5 else ""
-    tell(f"note: {len(bad)} image(s) skipped{more}, listed in {path}")
+    try:
+        write_atomically(path, [utf8(f"{error.path}\n") for error in bad], CspError)
+    except CspError as error:  # what was measured is worth more than the list
+        tell(f"note: {len(bad)} image(s) skipped{more}; {error}", always=True)
+    else:
+        tell(f"note: {len(bad)} image(s) skipped{more}, listed in {path}", always=True)
 
 
 def tell_findings(samples: Samples) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from csptrain.cfg.dataset import DataSpec
 from csptrain.cfg.edit import parse_size
+from csptrain.cli import voice
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.launch import device_of, first
 from csptrain.cli.resuming import begin
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from csptrain.graph import Graph
     from csptrain.network import Network
     from csptrain.train.distributed import Processes
+    from csptrain.train.log import RunLog
     from csptrain.train.loop import Plan
     from csptrain.train.state import Progress
     from csptrain.train.step import Trainer
@@ -102,20 +103,22 @@ class Course:
     """What a job trains on and is measured by.
 
     ``samples`` makes the training set from the run's seed, ``size_at`` gives the network's (width, height) from seed
-    and iteration. ``evaluate`` gives the figures and the images that could not be decoded; it is called every
-    ``every`` iterations from iteration ``first`` on, and at the end. ``batch_at`` gives the number of images from seed
-    and iteration, where that is not always the cfg's. ``evidence`` gives what the newest evaluation showed, as parts of
-    the page. ``identity`` tells the training set from another.
+    and iteration. ``evaluate`` gives the figures and the images that could not be decoded, of several processes to the
+    first one; it is called every ``every`` iterations from iteration ``first`` on, and at the end. ``batch_at`` gives
+    the number of images from seed and iteration, where that is not always the cfg's. ``evidence`` gives what the newest
+    evaluation showed, as parts of the page. ``identity`` tells the training set from another, ``valid`` the one that it
+    is measured by.
     """
 
     samples: Callable[[int], TrainingSet]
     size_at: Callable[[int, int], tuple[int, int]]
-    evaluate: Callable[[], tuple[Measured, list[str]]] | None = None
+    evaluate: Callable[[], tuple[Measured, list[str]] | None] | None = None
     every: int = 0
     first: int = 0
     batch_at: Callable[[int, int], int] | None = None
     evidence: Callable[[], Sequence[str]] | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
+    valid: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,7 @@ def prepare(
         wanted = _divided(files, wanted, options.lenient, processes.count)
     graph, cfg = load_graph(files.cfg, wanted, say, options.lenient)
     check(graph)
+    graph.net.check_pictures()
     graph.refuse_training()
     if graph.net.max_batches < 1:
         raise graph.net.section.error("has no max_batches=", hint="give --iterations N")
@@ -163,7 +167,7 @@ def prepare(
         workers = max(1, min(16, (os.cpu_count() or 2) // 2 // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     if usable_workers(workers) < workers:
         workers = 0
-        say("warning: there is no shared memory (/dev/shm), so images are prepared without worker processes")
+        warn("there is no shared memory (/dev/shm), so images are prepared without worker processes")
     together = f"{processes.count} processes, this one on " if processes is not None else ""
     say(
         f"run: {together}{device}, {'bf16' if amp else 'float32'}, seed {options.seed}, {workers} worker(s), "
@@ -192,7 +196,7 @@ def train(job: Job, course: Course) -> Ended:
     Raises CspError.
     """
     from csptrain.datasets.loader import BatchLoader
-    from csptrain.formats.files import remove_leftovers, write_atomically
+    from csptrain.formats.files import remove_leftovers, utf8, write_atomically
     from csptrain.train.loop import SAVE_LAST, Plan, Watcher, darknet_interval, fit
     from csptrain.train.step import Trainer
 
@@ -209,13 +213,14 @@ def train(job: Job, course: Course) -> Ended:
         map_every=course.every,
         map_from=course.first,
         data=course.identity,
+        valid=course.valid,
     )
-    progress = begin(job, plan, trainer, say)
+    progress = begin(job, plan, trainer, say, warn)
     if trainer.processes.first:
         remove_leftovers(job.backup, (job.base, *WRITTEN))
         trained = job.backup / f"{job.base}.cfg"
         if not (trained.exists() and trained.samefile(job.graph.path)):  # the backup folder may be the cfg's own
-            write_atomically(trained, [job.cfg.encode()], CspError)
+            write_atomically(trained, [utf8(job.cfg)], CspError)
     loader = BatchLoader(
         course.samples(progress.seed),
         start_iteration=progress.iteration + 1,
@@ -231,7 +236,7 @@ def train(job: Job, course: Course) -> Ended:
             reason = _train_and_tell(job, course, trainer, plan, progress, loader, stopping)
         else:
             silent = Watcher(lambda *_: None, lambda *_: None, lambda *_: None, stopping.reason)
-            reason = fit(trainer, loader, progress, plan, None, silent)
+            reason = fit(trainer, loader, progress, _measuring(plan, course, None, silent.warned), None, silent)
     if reason is not None:
         say(f"stopped after iteration {progress.iteration} of {plan.stop} by {reason}; --resume goes on")
         return Ended(progress, exit_code(reason))
@@ -253,20 +258,12 @@ def _train_and_tell(
     from csptrain.cli.run_report import open_report, open_scalars, watcher
     from csptrain.report.augmented import write_samples
     from csptrain.train.log import RunLog
-    from csptrain.train.loop import fit, note_bad
+    from csptrain.train.loop import fit
 
     options = job.options
     log = RunLog(job.backup, options.json_log, progress.iteration + 1)
     display = Display(progress.iteration, plan.stop, job.graph.net.effective_batch, job.backup)
-    evaluate = course.evaluate
-    if evaluate is not None:
-
-        def measure() -> Measured:
-            found, bad = evaluate()
-            note_bad(bad, log, display.warned)
-            return found
-
-        plan = replace(plan, evaluate=measure)
+    plan = _measuring(plan, course, log, display.warned)
     try:
         page = open_report(job, progress, course.evidence, display.warned)
         with page as report, open_scalars(job, progress) as scalars:
@@ -280,10 +277,35 @@ def _train_and_tell(
         log.close()
 
 
+def _measuring(plan: Plan, course: Course, log: RunLog | None, warned: Callable[[str], None]) -> Plan:
+    """The plan with the course's evaluation, whose images that cannot be decoded are told as those of the training."""
+    from csptrain.train.loop import note_bad
+
+    evaluate = course.evaluate
+    if evaluate is None:
+        return plan
+
+    def measure() -> Measured | None:
+        answer = evaluate()
+        if answer is None:
+            return None
+        found, bad = answer
+        note_bad(bad, log, warned)
+        return found
+
+    return replace(plan, evaluate=measure)
+
+
 def say(line: str) -> None:
     """One line on the terminal, at once; of several processes the first one's."""
     if first():
-        print(line, file=sys.stdout, flush=True)
+        voice.say(line)
+
+
+def warn(message: str) -> None:
+    """A warning in its place in the log; of several processes the first one's."""
+    if first():
+        voice.warn(message)
 
 
 def _amp(choice: str, device: torch.device) -> torch.dtype | None:

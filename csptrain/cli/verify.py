@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from csptrain.cli.arguments import Arguments, unknown
 from csptrain.cli.exporting import declare_compared, find_images, load_network
+from csptrain.cli.verify_darknet import declare_darknet, run_darknet
+from csptrain.cli.voice import show, show_object
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +27,8 @@ def arguments() -> Arguments:
         VERB,
         "Run a network in other runtimes on the same images and compare every head with csptrain's. Where a head is "
         "off, or with --layers, every layer is compared and the first that is off is named. Exit code 1 if any head "
-        "is off by more than the tolerance, or a runtime that was named cannot run the network.",
+        "is off by more than the tolerance, or a runtime that was named cannot run the network. With --darknet the "
+        "objects or probabilities that a Darknet program finds are compared instead; without weights, on random ones.",
     )
     parser.positional("words", "the cfg, its weights and images, lists or folders (default: random images)", many=True)
     parser.option(
@@ -41,7 +44,9 @@ def arguments() -> Arguments:
     parser.option("opset", int, None, "version of the ONNX operators (13)")
     parser.flag("matrix", "the words are cfgs or folders of them: try each with random weights")
     parser.option("markdown", Path, None, "write the matrix into this page", metavar="FILE")
+    declare_darknet(parser)
     declare_compared(parser)
+    parser.json()
     return parser
 
 
@@ -49,6 +54,11 @@ def run(argv: list[str]) -> int:
     """Verify, print the table, and return 1 where something is off; raises CspError."""
     parser = arguments()
     options = parser.parse(argv)
+    if options.darknet is not None:
+        return run_darknet(options, parser)
+    for name in ("thresh", "seconds"):
+        if getattr(options, name) is not None:
+            raise parser.error(f"--{name} has no effect without --darknet")
 
     from csptrain.formats.onnx_model import DEFAULT_OPSET
     from csptrain.formats.runtimes import RUNTIMES
@@ -75,15 +85,26 @@ def run(argv: list[str]) -> int:
         options.opset or DEFAULT_OPSET,
         options.tolerance,
     )
-    print(f"csptrain against other runtimes on {len(paths) or 'random'} images, {net.width}x{net.height}:")
-    print(f"  {'runtime':<22}{'layer':>5}  {'kind':<14}{'quantity':<12}{'max error':>10}  {'of range':>9}")
-    off = False
+    show(f"csptrain against other runtimes on {len(paths) or 'random'} images, {net.width}x{net.height}:")
+    show(f"  {'runtime':<22}{'layer':>5}  {'kind':<14}{'quantity':<12}{'max error':>10}  {'of range':>9}")
+    reports: list[RuntimeReport] = []
     for runtime in runtimes:
-        report = check.report(runtime, options.layers)
-        _tell(report, options.tolerance)
-        missing = report.missing is not None and options.runtimes is None
-        off |= not missing and not report.agrees(options.tolerance)
-    return 1 if off else 0
+        reports.append(check.report(runtime, options.layers))
+        _tell(reports[-1], options.tolerance)
+    needed = [report for report in reports if report.missing is None or options.runtimes is not None]
+    agree = all(report.agrees(options.tolerance) for report in needed)
+    show_object(
+        {
+            "cfg": cfg,
+            "weights": weights,
+            "input": [net.width, net.height, net.channels],
+            "images": len(paths),
+            "tolerance": options.tolerance,
+            "agree": agree,
+            "runtimes": [report.as_dict(options.tolerance) for report in reports],
+        }
+    )
+    return 0 if agree else 1
 
 
 def _images(network: Network, paths: Sequence[Path]) -> tuple[Tensor, ...]:
@@ -96,13 +117,13 @@ def _images(network: Network, paths: Sequence[Path]) -> tuple[Tensor, ...]:
 def _tell(report: RuntimeReport, tolerance: float) -> None:
     name = f"{report.runtime} {report.version}".strip()
     if report.missing or report.refused:
-        print(f"  {name:<22}{'not there' if report.missing else 'cannot run it'}: {report.missing or report.refused}")
+        show(f"  {name:<22}{'not there' if report.missing else 'cannot run it'}: {report.missing or report.refused}")
         return
     for entry in (*report.layers, *report.heads):
-        print(_line(name, entry, tolerance))
+        show(_line(name, entry, tolerance))
     first = report.first_diverging(tolerance)
     if first is not None:
-        print(f"  {name:<22}parts from csptrain at layer {first.layer} [{first.kind}]")
+        show(f"  {name:<22}parts from csptrain at layer {first.layer} [{first.kind}]")
 
 
 def _line(name: str, entry: HeadError, tolerance: float) -> str:

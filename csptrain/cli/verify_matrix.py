@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from csptrain.cli.voice import show, show_object
 from csptrain.errors import DataError, ExportError
 from csptrain.formats.files import write_atomically
 
@@ -22,14 +23,15 @@ def run_matrix(given: Sequence[Path], runtimes: Sequence[str], options: argparse
     for cfg in _cfgs(given):
         row = try_cfg(cfg, runtimes, options.opencv5_python, options.size or SMALL, options.opset or DEFAULT_OPSET)
         rows.append(row)
-        print(f"{cfg}: {row.problem or ''}")
+        show(f"{cfg}: {row.problem or ''}")
         for report in row.reports:
             worst = report.worst
             said = report.missing or report.refused or (f"{worst.relative:.1e}" if worst else "")
-            print(f"  {report.runtime:<14}{'' if report.agrees() else '!! '}{said}", flush=True)
+            show(f"  {report.runtime:<14}{'' if report.agrees() else '!! '}{said}")
         if options.markdown:
             page = insert(before, list(markdown(rows, runtimes)))
             write_atomically(options.markdown, [page.encode()], ExportError)
+    show_object({"cfgs": [row.as_dict() for row in rows]})
     wrong = [report for row in rows for report in row.reports if report.heads and not report.agrees()]
     return 1 if wrong else 0
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.session import Overrides, load_graph
-from csptrain.cli.trained import tell
+from csptrain.cli.voice import show, show_object, tell
 
 
 def run(argv: list[str]) -> int:
@@ -15,7 +14,7 @@ def run(argv: list[str]) -> int:
     parser = Arguments("weights info", "Print the header of a weights file and what each layer of a cfg takes from it.")
     parser.positional("cfg", "the network")
     parser.positional("weights", "the file")
-    parser.flag("json", "one JSON object instead of the table")
+    parser.json()
     parser.flag("partial", "a file that ends early or goes on is no error")
     parser.flag("lenient", "read the cfg as Darknet does; mistakes become notes")
     options = parser.parse(argv)
@@ -24,7 +23,8 @@ def run(argv: list[str]) -> int:
     from csptrain.formats.weights_map import map_weights
 
     found = map_weights(graph, options.weights)
-    print(json.dumps(found.as_dict()) if options.json else "\n".join(found.lines()))
+    show(*found.lines())
+    show_object(found.as_dict())
     if found.verdict is not None and not options.partial:
         raise found.verdict
     return 0

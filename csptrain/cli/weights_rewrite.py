@@ -10,7 +10,8 @@ from csptrain.cfg import text
 from csptrain.cfg.text import Reading, Section
 from csptrain.cli.arguments import Arguments
 from csptrain.cli.session import Overrides, load_graph
-from csptrain.cli.trained import positive, tell
+from csptrain.cli.trained import positive
+from csptrain.cli.voice import say, tell
 from csptrain.errors import CfgError, WeightsError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def partial(argv: list[str]) -> int:
     load_weights(network, options.weights, cutoff=layers)
     network.seen = 0
     save_weights(network, options.out, cutoff=layers)
-    print(f"wrote {options.out}: layers 0..{layers - 1} of {len(graph.nodes)}, seen 0")
+    say(f"wrote {options.out}: layers 0..{layers - 1} of {len(graph.nodes)}, seen 0")
     return 0
 
 
@@ -64,7 +65,7 @@ def average(argv: list[str]) -> int:
     network = Network(graph)
     rewrite.average(network, options.weights)
     save_weights(network, options.out)
-    print(f"wrote {options.out}: the mean of {len(options.weights)} files, seen {network.seen}")
+    say(f"wrote {options.out}: the mean of {len(options.weights)} files, seen {network.seen}")
     return 0
 
 
@@ -130,7 +131,7 @@ def _in_place(verb: str, purpose: str, change: Callable[[Network], None], argv: 
     network = fill(graph, options.weights, options.partial)
     change(network)
     save_weights(network, options.out)
-    print(f"wrote {options.out}")
+    say(f"wrote {options.out}")
     return 0
 
 
@@ -150,17 +151,17 @@ def _with_cfg(
 
     from csptrain import graph
     from csptrain.formats.darknet import fill, save_weights
-    from csptrain.formats.files import write_atomically
+    from csptrain.formats.files import utf8, write_atomically
 
     planned = graph.plan(sections, reading)
     for finding in planned.findings:
         tell(f"note: {finding}")
     network, changed = change(fill(planned, options.weights, options.partial), sections)
     save_weights(network, options.out)
-    print(f"wrote {options.out}")
+    say(f"wrote {options.out}")
     if options.cfg_out is None:
-        print(f"note: it needs a cfg with batch_normalize {'set' if verb == 'normalize' else 'removed'}; see -cfg_out")
+        say(f"note: it needs a cfg with batch_normalize {'set' if verb == 'normalize' else 'removed'}; see -cfg_out")
     else:
-        write_atomically(options.cfg_out, [text.render(changed).encode()], WeightsError)
-        print(f"wrote {options.cfg_out}")
+        write_atomically(options.cfg_out, [utf8(text.render(changed))], WeightsError)
+        say(f"wrote {options.cfg_out}")
     return 0

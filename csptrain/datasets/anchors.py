@@ -133,5 +133,9 @@ def anchors_text(anchors: FloatArray, width: float) -> str:
 
 def counters_text(samples: Samples, classes: int) -> str:
     """Darknet's counters_per_class.txt, which a [yolo] section can take as it is."""
-    counts = np.bincount(samples.rows[:, 4].astype(np.intp), minlength=classes)
-    return "counters_per_class = " + ", ".join(str(count) for count in counts)
+    return "counters_per_class = " + ", ".join(map(str, counters(samples, classes)))
+
+
+def counters(samples: Samples, classes: int) -> list[int]:
+    """How many boxes each class has."""
+    return [int(count) for count in np.bincount(samples.rows[:, 4].astype(np.intp), minlength=classes)]

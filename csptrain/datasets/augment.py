@@ -13,9 +13,11 @@ import numpy as np
 
 from csptrain.datasets.colour import Distortion, distort_pixels, distort_planes, sample_distortion
 from csptrain.datasets.degrade import SHARP, Degradation, degrade, sample_degradation
-from csptrain.datasets.geometry import Crop, Fill, crop_pixels, crop_truth, sample_crop
+from csptrain.datasets.geometry import Crop, Fill, crop_pixels, crop_truth, mean_colour, sample_crop
 from csptrain.datasets.image import FloatArray, Pixels, resize
 from csptrain.datasets.mixing import MIX_SHARE, Mix
+
+_LONGEST_WARPED = 32_000  # OpenCV's warpAffine takes no image with a side of 2**15 pixels or more
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,37 @@ def apply_crop(image: Pixels, net_size: tuple[int, int], crop: Crop, fill: Fill)
     if crop.flip:
         sized = cv2.flip(sized, 1)
     return np.asarray(sized, np.uint8).reshape(net_size[1], net_size[0], channels)
+
+
+def apply_crop_in(
+    image: Pixels, net_size: tuple[int, int], crop: Crop, fill: Fill, shown: tuple[slice, slice]
+) -> Pixels:
+    """The ``shown`` rows and columns of what `apply_crop` gives, without making the others: uint8 [rows, columns, C].
+
+    Equal to it but for rounding: places between two pixels of the image are told to 1/32.
+    """
+    if max(image.shape[:2]) > _LONGEST_WARPED:
+        return apply_crop(image, net_size, crop, fill)[shown]
+    rows, columns = shown
+    width, height = columns.stop - columns.start, rows.stop - rows.start
+    across, down = crop.width / net_size[0], crop.height / net_size[1]
+    left = crop.left + across * (net_size[0] - columns.stop if crop.flip else columns.start)
+    top = crop.top + down * rows.start
+    right, bottom = left + across * width, top + down * height
+    # From a pixel of the result to the image; centres of pixels lie at halves.
+    step, x = (-across, right - across / 2 - 0.5) if crop.flip else (across, left + across / 2 - 0.5)
+    matrix = np.array([[step, 0, x], [0, down, top + down / 2 - 0.5]])
+    outside = min(left, top) < 0 or right > image.shape[1] or bottom > image.shape[0]
+    constant = outside and fill == "mean"
+    warped = cv2.warpAffine(
+        image,
+        matrix,
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT if constant else cv2.BORDER_REPLICATE,
+        borderValue=mean_colour(image) if constant else (0.0,),
+    )
+    return np.asarray(warped, np.uint8).reshape(height, width, image.shape[2])
 
 
 def apply(

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from csptrain.datasets.image import FloatArray, load_image, to_planes
 from csptrain.datasets.loader import in_order
+from csptrain.datasets.turns import ALL, Turns, nothing_decoded
 from csptrain.datasets.views import Views
 from csptrain.errors import DataError
 
@@ -56,21 +57,23 @@ class ClassImages(Dataset[Item]):
             return index, error
         return index, np.ascontiguousarray(self.views(to_planes(pixels), self.net_size))
 
-    def batches(self, batch: int, workers: int = 0) -> Iterator[ViewBatch]:
+    def batches(self, batch: int, workers: int = 0, turns: Turns = ALL) -> Iterator[ViewBatch]:
         """Every image once, at most ``batch`` of one size at a time; where all have one size, in list order.
+
+        ``turns`` are those of one of several processes, as of `EvalDataset.batches`.
 
         Raises:
             DataError: no image of the list can be decoded.
         """
         waiting = _Waiting(batch)
         self.bad = []
-        for parts in in_order(self, batch, workers, _collate):
+        for parts in in_order(self, batch, workers, _collate, turns.within(len(self), batch)):
             for part in parts:
                 self.bad += part.bad
                 yield from waiting.add(part)
         yield from waiting.rest()
-        if len(self.bad) == len(self):
-            raise DataError("no image of the list can be decoded", path=self.source)
+        if len(self.bad) == len(self) and turns.count == 1:
+            raise nothing_decoded(self.source)
 
 
 class _Waiting:

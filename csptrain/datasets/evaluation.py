@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from csptrain.datasets.image import FloatArray, letterbox, load_image, resize, to_planes
 from csptrain.datasets.lists import Samples
 from csptrain.datasets.loader import in_order
+from csptrain.datasets.turns import ALL, Turns, nothing_decoded
 from csptrain.errors import DataError
 
 
@@ -73,20 +74,23 @@ class EvalDataset(Dataset[EvalItem]):
         planes = self._fit(to_planes(pixels), width, height)
         return EvalItem(index, planes, (pixels.shape[1], pixels.shape[0]), truth)
 
-    def batches(self, batch: int, workers: int = 0) -> Iterator[EvalBatch]:
+    def batches(self, batch: int, workers: int = 0, turns: Turns = ALL) -> Iterator[EvalBatch]:
         """All images in list order, ``batch`` at a time (the last may be smaller, and bad ones are missing).
+
+        ``turns`` are those of one of several processes. Which images nobody could decode is then known to all of them
+        together only.
 
         Raises:
             DataError: no image of the list can be decoded.
         """
         good = 0
         self.bad = []
-        for answer in in_order(self, batch, workers, _collate):
+        for answer in in_order(self, batch, workers, _collate, turns.within(len(self), batch)):
             self.bad += answer.bad
             good += len(answer.indices)
             yield answer
-        if not good:
-            raise DataError("no image of the list can be decoded", path=self.samples.source)
+        if not good and turns.count == 1:
+            raise nothing_decoded(self.samples.source)
 
 
 def _collate(items: list[EvalItem]) -> EvalBatch:

@@ -26,7 +26,9 @@ MAX_BYTES = 1 << 29
 
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 
-_FULL = cv2.IMREAD_COLOR, cv2.IMREAD_GRAYSCALE
+# Decoders since OpenCV 4.11 give RGB themselves.
+_GIVES_RGB = hasattr(cv2, "IMREAD_COLOR_RGB")
+_FULL = cv2.IMREAD_COLOR_RGB if _GIVES_RGB else cv2.IMREAD_COLOR, cv2.IMREAD_GRAYSCALE
 # Divisor of a JPEG's sides -> how OpenCV is asked for it, in colour and in grey.
 _REDUCED = {
     8: (cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_REDUCED_GRAYSCALE_8),
@@ -67,6 +69,8 @@ def load_image(path: str | os.PathLike[str], channels: int = 3, least: tuple[flo
         raise DataError("is not an image that can be decoded", path=path)
     if channels == 1:
         return np.asarray(pixels[:, :, None], np.uint8)
+    if _GIVES_RGB and kinds is _FULL:
+        return np.asarray(pixels, np.uint8)
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), np.uint8)
 
 

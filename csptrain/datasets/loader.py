@@ -20,11 +20,12 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from csptrain.datasets.image import FloatArray
 from csptrain.datasets.stream import Sample
 from csptrain.errors import CspError, DataError
+from csptrain.machine import keep_freed_memory
 
 SizeAt = Callable[[int], tuple[int, int]]
 BatchAt = Callable[[int], int]
@@ -144,6 +145,7 @@ def start_worker(_worker: int) -> None:
     """Set up a worker process: one thread each, and the signals that end a training left to the main process."""
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
+    keep_freed_memory()
     for number in (signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -170,14 +172,18 @@ def answers_of(loader: DataLoader[Any]) -> Iterator[Any]:
 
 
 def in_order(
-    items: Dataset[Item], batch: int, workers: int, collate: Callable[[list[Item]], Answer]
+    items: Dataset[Item],
+    batch: int,
+    workers: int,
+    collate: Callable[[list[Item]], Answer],
+    only: Sequence[int] | None = None,
 ) -> Iterable[Answer]:
     """Every item once, in order, ``batch`` at a time; ``collate`` makes one answer of them, in the worker.
 
-    Raises WorkerDied.
+    ``only`` are the places of the items that are wanted, by default all. Raises WorkerDied.
     """
     loader = DataLoader(
-        items,
+        items if only is None else Subset(items, only),
         batch_size=batch,
         num_workers=workers,
         collate_fn=collate,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from csptrain.datasets.augment import Draw, apply_crop
+from csptrain.datasets.augment import Draw, apply_crop, apply_crop_in
 from csptrain.datasets.colour import distort_pixels
 from csptrain.datasets.degrade import roughen, soften
 from csptrain.datasets.geometry import Crop, Fill, crop_truth, from_edges, to_corner, to_edges
@@ -78,12 +78,12 @@ def _side(number: int) -> tuple[bool, bool]:
 
 def _pixels(part: Part, truth: FloatArray, net_size: tuple[int, int], fill: Fill, shown: tuple[slice, slice]) -> Pixels:
     """The ``shown`` rows and columns of an augmented part; ``truth`` are its boxes at the network's size."""
-    sized = apply_crop(part.pixels, net_size, part.drawn.crop, fill)
-    degradation = part.drawn.degradation
+    crop, distortion, degradation = part.drawn.crop, part.drawn.distortion, part.drawn.degradation
     if degradation.blur:  # looks beyond the tile
-        tile = soften(distort_pixels(sized, part.drawn.distortion), truth, degradation)[shown]
+        sized = apply_crop(part.pixels, net_size, crop, fill)
+        tile = soften(distort_pixels(sized, distortion), truth, degradation)[shown]
     else:
-        tile = distort_pixels(sized[shown], part.drawn.distortion)
+        tile = distort_pixels(apply_crop_in(part.pixels, net_size, crop, fill, shown), distortion)
     return roughen(tile, degradation)
 
 

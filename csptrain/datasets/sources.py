@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from csptrain.cfg.dataset import DataSpec
 from csptrain.datasets.coco import read_coco
 from csptrain.datasets.lists import (
@@ -16,7 +14,6 @@ from csptrain.datasets.lists import (
 )
 from csptrain.datasets.shards import exists
 from csptrain.datasets.voc import annotation_of, is_voc, label_voc, voc_images
-from csptrain.errors import DataError
 
 
 def read_split(data: DataSpec, split: str) -> Samples:
@@ -26,9 +23,10 @@ def read_split(data: DataSpec, split: str) -> Samples:
     is Darknet's list, shards or a folder of images, with label files or with VOC's annotations in place of them.
 
     Raises:
-        DataError: the data file has no such split, or what `read_coco`, `label_voc` and `read_samples` raise.
+        DataError: the data file names no such split or one that is not there, or what `read_coco`, `label_voc` and
+            `read_samples` raise.
     """
-    source = split_of(data, split)
+    source = data.split(split)
     if source.suffix.lower() == ".json":
         return read_coco(source, data.names, data.images)
     if is_voc(source):
@@ -48,22 +46,14 @@ def read_split_images(data: DataSpec, split: str) -> Samples:
     """The images of a split whose truths nobody asks for; of COCO's jsons with the images' numbers.
 
     Raises:
-        DataError: the data file has no such split, or a list or an image is missing.
+        DataError: the data file names no such split or one that is not there, or an image is missing.
     """
-    source = split_of(data, split)
+    source = data.split(split)
     if source.suffix.lower() == ".json":
         return read_coco(source, data.names, data.images)
     if is_voc(source):
         return without_labels(source, voc_images(source, data.images))
     return without_labels(source, read_images(source))
-
-
-def split_of(data: DataSpec, split: str) -> Path:
-    """What a split of the data file names; raises DataError where it has none."""
-    source: Path | None = getattr(data, split)
-    if source is None:
-        raise DataError(f"has no {split}=", path=data.path, hint=f"add {split}=LIST, one image path a line")
-    return source
 
 
 def _has_annotations(image: str) -> bool:

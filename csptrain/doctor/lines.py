@@ -58,7 +58,7 @@ def _splits(done: Examination) -> Iterator[str]:
             f"{samples.unlabelled} images without labels, {samples.source}"
         )
         rules = sorted(split.pairing.items(), key=lambda item: -item[1])
-        yield from (f"  {count} labels found by {rule}" for rule, count in rules[:MOST_SHOWN])
+        yield from (f"  labels found: {rule} ({count})" for rule, count in rules[:MOST_SHOWN])
 
 
 def _classes(classes: list[ClassCount], splits: list[str]) -> Iterator[str]:

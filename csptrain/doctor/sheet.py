@@ -76,7 +76,7 @@ def _splits(done: Examination) -> Iterator[str]:
     rows = []
     for name, split in done.splits.items():
         samples = split.samples
-        found = "; ".join(f"{count} by {rule}" for rule, count in split.pairing.items())
+        found = "; ".join(f"{rule} ({count})" for rule, count in split.pairing.items())
         counts = [len(samples), done.decoded.get(name, 0), len(samples.rows), samples.unlabelled]
         rows.append([name, str(samples.source), *map(str, counts), found])
     yield table(["split", "list", "images", "decoded", "boxes", "without labels", "labels found"], rows)

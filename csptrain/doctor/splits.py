@@ -24,7 +24,7 @@ from csptrain.datasets.lists import (
     shard_images,
 )
 from csptrain.datasets.shards import exists, in_shard, is_shard, read_bytes
-from csptrain.datasets.sources import read_split, split_of
+from csptrain.datasets.sources import read_split
 from csptrain.datasets.voc import annotation_of, is_voc
 from csptrain.doctor.book import Book
 from csptrain.errors import DataError
@@ -56,7 +56,7 @@ class Split:
 def inspect_split(data: DataSpec, name: str, book: Book) -> Split | None:
     """Read ``train``, ``valid`` or ``test``; None where nothing can be read."""
     try:
-        source = split_of(data, name)
+        source = data.split(name)
         if source.suffix.lower() == ".json" or is_voc(source):
             return _annotated(data, name, book)
         images = read_images(source) if source.is_dir() or is_shard(source) else _listed(source, book)

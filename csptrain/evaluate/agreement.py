@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -26,6 +26,10 @@ class Agreement:
     def equal(self) -> bool:
         """Whether boxes agree to half a pixel, scores to 1e-3, and neither side found more."""
         return self.pixels <= MOST_PIXELS and self.score <= MOST_SCORE and not self.alone
+
+    def as_dict(self) -> dict[str, object]:
+        """The agreement for JSON."""
+        return {"equal": self.equal, **asdict(self)}
 
     def __add__(self, other: Agreement) -> Agreement:
         return Agreement(

@@ -33,6 +33,15 @@ class HeadAnchors:
     anchors: FloatArray
     mask: tuple[int, ...]
 
+    def as_dict(self) -> dict[str, object]:
+        """The head for JSON, with the anchors of its mask."""
+        return {
+            "layer": self.layer,
+            "stride": self.stride,
+            "mask": list(self.mask),
+            "anchors": self.anchors[list(self.mask)].tolist(),
+        }
+
 
 def head_anchors(graph: Graph) -> tuple[Plane, tuple[HeadAnchors, ...]]:
     """The size (width, height) that the anchors of a network are measured on, and its heads, the finest map first.
@@ -42,7 +51,7 @@ def head_anchors(graph: Graph) -> tuple[Plane, tuple[HeadAnchors, ...]]:
     """
     nodes = [node for node in graph.nodes if isinstance(node.layer, AnchorHead)]
     if not nodes:
-        raise CfgError("has no head with anchors", path=graph.path, hint="[yolo], [Gaussian_yolo] or [region]")
+        raise CfgError("has no head with anchors", path=graph.path, hint="legal: [yolo], [Gaussian_yolo], [region]")
     regions = [node for node in nodes if not isinstance(node.layer, MaskedHead)]
     if not regions:
         plane = (graph.net.width, graph.net.height)
@@ -107,6 +116,17 @@ class Fit:
     def class_mean(self) -> float:
         """The mean over the classes that have boxes of their mean IoU: what mAP weighs alike."""
         return float(np.mean([self.of_class(label)[0] for label in np.unique(self.classes)]))
+
+    def as_dict(self) -> dict[str, object]:
+        """The figures for JSON."""
+        return {
+            "recall": self.recall,
+            "mean_iou": self.mean_iou,
+            "class_mean_iou": self.class_mean,
+            "overwritten": self.overwritten,
+            "without_head": self.without_head,
+            "boxes_per_head": self.boxes_per_head,
+        }
 
 
 def measure(samples: Samples, plane: Plane, heads: Sequence[HeadAnchors]) -> Fit:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from csptrain.datasets.class_images import ClassImages
+from csptrain.datasets.turns import ALL, Turns
 from csptrain.layers.hierarchy import HierarchyModule
 from csptrain.network import Network
 from csptrain.ops.tree import path_probabilities
@@ -145,12 +146,16 @@ def guess(
     batch: int = 32,
     workers: int = 0,
     progress: Callable[[int], None] | None = None,
+    turns: Turns = ALL,
 ) -> Guesses:
-    """The ``top`` likeliest classes of every image that can be decoded; the probabilities are means over its views."""
+    """The ``top`` likeliest classes of every image that can be decoded; the probabilities are means over its views.
+
+    Of several processes each has its ``turns``; `shares` joins what they say.
+    """
     indices: list[int] = []
-    classes: list[Tensor] = []
-    probabilities: list[Tensor] = []
-    for part in images.batches(batch, workers):
+    classes: list[Tensor] = [torch.empty((0, top), dtype=torch.int64)]
+    probabilities: list[Tensor] = [torch.empty((0, top))]
+    for part in images.batches(batch, workers, turns):
         count, views = part.views.shape[:2]
         mean = classify(part.views.flatten(0, 1)).unflatten(0, (count, views)).mean(1)
         likely = mean.topk(top, dim=1)

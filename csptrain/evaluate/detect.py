@@ -10,6 +10,7 @@ from torch import Tensor
 
 from csptrain.datasets.evaluation import EvalDataset
 from csptrain.datasets.lists import Samples
+from csptrain.datasets.turns import ALL, Turns
 from csptrain.evaluate.detection import MAP_NMS, MAP_THRESH, VALID_NMS, VALID_THRESH, DetectionEvaluator
 from csptrain.evaluate.pixels import PixelDetections
 from csptrain.graph import Graph
@@ -93,14 +94,16 @@ def evaluate_detector(
     workers: int = 0,
     progress: Callable[[int], None] | None = None,
     pixels: PixelDetections | None = None,
+    turns: Turns = ALL,
 ) -> DetectionEvaluator:
     """Collect the detections and truths of a data set with Darknet's thresholds for mAP.
 
-    ``pixels`` gets, of the same run of the network, the detections with Darknet's thresholds for result files.
+    ``pixels`` gets, of the same run of the network, the detections with Darknet's thresholds for result files. Of
+    several processes each has its ``turns``; `shares` joins what they collect.
     """
     evaluator = DetectionEvaluator(names)
     thresh = MAP_THRESH if pixels is None else min(MAP_THRESH, VALID_THRESH)
-    for part in dataset.batches(batch, workers):
+    for part in dataset.batches(batch, workers, turns):
         candidates = detect(part.images, thresh) if len(part.images) else []
         for index, found, size, truth in zip(part.indices, candidates, part.sizes, part.truths, strict=True):
             if pixels is not None:

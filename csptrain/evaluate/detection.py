@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -115,6 +117,19 @@ class DetectionEvaluator:
         self.image_ids: list[Hashable] = []
         self._parts: list[_Part] = []
         self._joined: _Matches | None = None
+
+    @classmethod
+    def joined(cls, names: Sequence[str], shares: Iterable[tuple[Sequence[int], Detected]]) -> DetectionEvaluator:
+        """One evaluator of what several have collected, each given as its ``image_ids`` and what it `detected`.
+
+        The images come in the order of their ids, as one evaluator would have got them.
+        """
+        parts = [(image, part) for ids, found in shares for image, part in zip(ids, _cut(found, len(ids)), strict=True)]
+        whole = cls(names)
+        for image, part in sorted(parts, key=itemgetter(0)):
+            whole.image_ids.append(image)
+            whole._parts.append(part)
+        return whole
 
     def add(
         self,
@@ -246,3 +261,21 @@ class DetectionEvaluator:
         hard_lane = found.hard_image * count + hard_kinds
         hard_iou, _ = best_truths(found.boxes, lane, found.hard[:, :4], hard_lane, box_iou)
         return _Matches(found.label, found.prob, iou, which, hard_iou, kinds)
+
+
+def _cut(found: Detected, images: int) -> Iterator[_Part]:
+    """The parts that ``found`` was joined from."""
+    edges = np.arange(images + 1)
+    rows, truths, hards = (
+        np.searchsorted(column, edges) for column in (found.image, found.truth_image, found.hard_image)
+    )
+    for first, last in pairwise(range(images + 1)):
+        own = slice(rows[first], rows[last])
+        yield _Part(
+            found.boxes[own],
+            found.label[own],
+            found.prob[own],
+            found.best[own],
+            found.truth[truths[first] : truths[last]],
+            found.hard[hards[first] : hards[last]],
+        )

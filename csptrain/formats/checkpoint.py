@@ -66,26 +66,20 @@ def pack(state: State) -> bytes:
 def newest_state(path: Path) -> tuple[State, Path, list[WeightsError]]:
     """Of the state in ``path`` and the one before, the newest that is whole; its file, and what was wrong with others.
 
+    The newest is the one that was written last. The one before may have more iterations: those of an older training.
+
     Raises:
         WeightsError: neither is whole.
     """
-    whole: list[tuple[State, Path]] = []
     skipped: list[WeightsError] = []
     for candidate in (path, previous_of(path)):
         if not os.path.exists(candidate):
             continue
         try:
-            whole.append((load_state(candidate), candidate))
+            return load_state(candidate), candidate, skipped
         except WeightsError as error:
             skipped.append(error)
-    if not whole:
-        raise skipped[0] if skipped else WeightsError("no such training state", path=path)
-    return (*max(whole, key=lambda found: _iteration(found[0])), skipped)
-
-
-def _iteration(state: State) -> int:
-    value = state.meta.get("iteration")
-    return value if isinstance(value, int) else -1
+    raise skipped[0] if skipped else WeightsError("no such training state", path=path)
 
 
 def load_state(path: str | os.PathLike[str]) -> State:

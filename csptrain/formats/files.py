@@ -35,12 +35,19 @@ def write_atomically(
         os.replace(temporary, path)
         temporary = None
         _sync_folder(path.parent)
+    except FileExistsError:
+        raise failure(f"cannot be written: {path.parent} is not a folder", path=path) from None
     except OSError as error:
         raise failure(f"cannot be written: {error.strerror or error}", path=path) from None
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def utf8(text: str) -> bytes:
+    """Text for a file; of names of files that are no UTF-8 the very bytes."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 @contextlib.contextmanager
@@ -55,7 +62,12 @@ def staged(folder: Path, failure: type[CspError]) -> Iterator[Path]:
     anchor = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
     try:
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=anchor) as temporary:
-            yield Path(temporary)
+            try:
+                yield Path(temporary)
+            except CspError as error:
+                if error.path is not None:  # the temporary folder says nothing to anybody
+                    error.path = error.path.replace(temporary, str(folder))
+                raise
             folder.mkdir(parents=True, exist_ok=True)
             for file in sorted(Path(temporary).iterdir()):
                 os.replace(file, folder / file.name)

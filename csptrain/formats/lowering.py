@@ -13,7 +13,7 @@ from torch import Tensor
 from csptrain import graph
 from csptrain.cfg import text
 from csptrain.errors import ExportError
-from csptrain.formats.files import write_atomically
+from csptrain.formats.files import utf8, write_atomically
 from csptrain.formats.weights import save_weights
 from csptrain.graph import IMAGE, Node
 from csptrain.layers.base import Layer
@@ -49,7 +49,7 @@ class Lowered:
     def write(self, cfg: Path, weights: Path) -> Network:
         """Write both files, each atomically; gives the network of the pair. Raises ExportError, WeightsError."""
         network = self.network(cfg)
-        write_atomically(cfg, [self.cfg_text.encode()], ExportError)
+        write_atomically(cfg, [utf8(self.cfg_text)], ExportError)
         save_weights(network, weights)
         return network
 

@@ -48,6 +48,16 @@ class HeadError:
         """The error in parts of the range."""
         return self.error / self.reach if self.reach > 0 else self.error
 
+    def as_dict(self) -> dict[str, object]:
+        """The entry for JSON."""
+        return {
+            "layer": self.layer,
+            "kind": self.kind,
+            "quantity": self.quantity,
+            "error": float(self.error),
+            "relative": float(self.relative),
+        }
+
 
 @dataclass(frozen=True)
 class ExportReport:

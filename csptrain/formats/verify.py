@@ -50,6 +50,20 @@ class RuntimeReport:
         """The first layer that is not within ``tolerance`` parts of its range."""
         return next((layer for layer in self.layers if not layer.relative <= tolerance), None)
 
+    def as_dict(self, tolerance: float = TOLERANCE) -> dict[str, object]:
+        """The report for JSON."""
+        first = self.first_diverging(tolerance)
+        return {
+            "runtime": self.runtime,
+            "version": self.version,
+            "agrees": self.agrees(tolerance),
+            "missing": self.missing,
+            "refused": self.refused,
+            "heads": [head.as_dict() for head in self.heads],
+            "layers": [layer.as_dict() for layer in self.layers],
+            "first_off": None if first is None else first.layer,
+        }
+
 
 @dataclass(frozen=True)
 class Verification:

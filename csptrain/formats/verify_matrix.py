@@ -29,6 +29,15 @@ class Row:
     reports: tuple[RuntimeReport, ...]
     problem: str | None = None
 
+    def as_dict(self) -> dict[str, object]:
+        """The row for JSON."""
+        return {
+            "cfg": str(self.cfg),
+            "size": None if self.size is None else list(self.size),
+            "problem": self.problem,
+            "runtimes": [report.as_dict() for report in self.reports],
+        }
+
 
 def try_cfg(cfg: Path, runtimes: Sequence[str], python: Path | None, size: tuple[int, int], opset: int) -> Row:
     """Run one cfg with random weights at ``size``, or at a larger one where its layers do not allow that."""

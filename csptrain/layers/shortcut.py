@@ -101,7 +101,7 @@ class Shortcut(Layer):
             raise self.error(
                 f"weights_type={self.weights_type} needs weights_normalization",
                 "weights_type",
-                "relu or softmax",
+                "legal: relu, softmax",
             )
 
     def sources(self) -> tuple[int, ...]:

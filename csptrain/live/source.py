@@ -45,15 +45,21 @@ def open_source(word: str | None, camera: int) -> Source:
     """
     if word is None or word.isdigit():
         number = camera if word is None else int(word)
-        return _opened(cv2.VideoCapture(number), f"camera {number}", live=True)
+        return _opened(number, f"camera {number}", live=True)
     if "://" in word or " ! " in word:
-        return _opened(cv2.VideoCapture(word), word, live=True)
+        return _opened(word, word, live=True)
     if not Path(word).is_file():
         raise DataError("no such video", path=word)
-    return _opened(cv2.VideoCapture(word), word, live=False)
+    return _opened(word, word, live=False)
 
 
-def _opened(capture: cv2.VideoCapture, name: str, live: bool) -> Source:
+def _opened(place: int | str, name: str, live: bool) -> Source:
+    # OpenCV tells of each driver that it has tried.
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        capture = cv2.VideoCapture(place)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
     if not capture.isOpened():
         raise DataError("cannot be opened as a video", path=name)
     return Source(capture, name, live)

@@ -170,7 +170,7 @@ def correct_boxes(
     if letter_box:
         new_width, new_height = letterbox_size(image_width, image_height, net_width, net_height)
     net = np.asarray((net_width, net_height), np.float64)
-    new = np.asarray((new_width, new_height), np.float64)
+    new = np.maximum((new_width, new_height), 1).astype(np.float64)  # of a strip of a picture no pixel may be left
     ratio = (new / net).astype(np.float32)
     mapped = np.empty_like(boxes, dtype=np.float32)
     mapped[:, :2] = (boxes[:, :2] - (net - new) / 2 / net) / ratio.astype(np.float64)

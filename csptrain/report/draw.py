@@ -21,29 +21,42 @@ IntArray = npt.NDArray[np.intp]
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 #: An image smaller than this is enlarged before anything is drawn on it, so that text can be read.
 _LEAST_SIDE = 480
+_MOST_SIDE = 10 * _LEAST_SIDE  # for a strip
 _LETTER = 0.5  # font scale per 600 pixels of the shorter side
 _GOLDEN = 0.618034
 
 
 def confident(detections: Detections, thresh: float) -> tuple[FloatArray, IntArray, FloatArray]:
     """Boxes [M, 4], classes [M] and scores [M] of every probability above ``thresh``, the best last."""
+    row, label = confident_rows(detections, thresh)
+    return detections.boxes[row], label, detections.prob[row, label]
+
+
+def confident_rows(detections: Detections, thresh: float) -> tuple[IntArray, IntArray]:
+    """Row [M] and class [M] of every probability above ``thresh``, the best last."""
     row, label = np.nonzero(detections.prob > np.float32(thresh))
-    score = detections.prob[row, label]
-    order = np.argsort(score, kind="stable")
-    return detections.boxes[row[order]], label[order], score[order]
+    order = np.argsort(detections.prob[row, label], kind="stable")
+    return row[order], label[order]
 
 
 def draw_detections(
-    image: Pixels, boxes: FloatArray, labels: Sequence[int] | IntArray, scores: FloatArray, names: Sequence[str] = ()
+    image: Pixels,
+    boxes: FloatArray,
+    labels: Sequence[int] | IntArray,
+    scores: FloatArray,
+    names: Sequence[str] = (),
+    tracks: IntArray | None = None,
 ) -> Pixels:
     """A copy of ``image`` uint8 [H, W, 3] RGB with a box, class name and score for each detection.
 
     ``boxes`` [M, 4] are centre and size relative to the image, ``labels`` [M] class numbers, ``scores`` [M] in 0..1.
-    What comes later is drawn above; a class keeps its colour in every picture. Small images come back enlarged.
+    ``tracks`` [M] are the objects' numbers in a film. What comes later is drawn above; a class keeps its colour in
+    every picture. Small images come back enlarged.
     """
+    numbers = [""] * len(labels) if tracks is None else [f" #{number}" for number in tracks]
     words = [
-        f"{names[label] if label < len(names) else f'class {label}'} {score:.2f}"
-        for label, score in zip(labels, scores, strict=True)
+        f"{names[label] if label < len(names) else f'class {label}'}{number} {score:.2f}"
+        for label, number, score in zip(labels, numbers, scores, strict=True)
     ]
     return draw_boxes(_enlarged(image), boxes, labels, words)
 
@@ -81,8 +94,9 @@ def save_png(image: Pixels, path: Path) -> None:
 
 
 def _enlarged(image: Pixels) -> Pixels:
-    factor = -(-_LEAST_SIDE // min(image.shape[:2]))
-    if factor == 1:
+    rows, columns = image.shape[:2]
+    factor = min(-(-_LEAST_SIDE // min(rows, columns)), _MOST_SIDE // max(rows, columns))
+    if factor <= 1:
         return image
     return np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC), np.uint8)
 

@@ -13,7 +13,7 @@ def console_lines(guesses: Guesses, files: Sequence[str], names: Sequence[str], 
     lines: list[str] = []
     for record in guess_records(guesses, files, names):
         lines.append(f"{record['filename']}: Predicted in {1000 * seconds / len(guesses.indices):f} milli-seconds.")
-        lines += [f"{100 * guess['probability']:5.2f}%: {guess['name']}" for guess in record["classes"]]
+        lines += [f"{guess['name']}: {guess['probability']:f}" for guess in record["classes"]]
     return lines
 
 

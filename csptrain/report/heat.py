@@ -19,6 +19,7 @@ FloatArray = npt.NDArray[np.float32]
 
 _EVERYTHING = -1.0  # a threshold that every prediction exceeds
 _LEAST_WIDTH = 320
+_MOST_HEIGHT = 4800  # that a narrow strip is enlarged to
 _COVER = 0.75  # of the picture where a head is most certain
 _STRIP = 22
 
@@ -54,7 +55,7 @@ def draw_heat(graph: Graph, pixels: Pixels, maps: Sequence[Heat]) -> Pixels:
     All have one scale, which ends at the largest value of any; each head's own is written above it.
     """
     height, width = pixels.shape[:2]
-    times = max(_LEAST_WIDTH / width, 1)
+    times = max(min(_LEAST_WIDTH / width, _MOST_HEIGHT / height), 1)
     size = (round(width * times), round(height * times))
     base = cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
     most = max(max(float(heat.values.max()) for heat in maps), 1e-6)
@@ -81,6 +82,6 @@ def _seen(graph: Graph, values: FloatArray, original: tuple[int, int]) -> FloatA
     full = np.asarray(cv2.resize(values, (net.width, net.height), interpolation=cv2.INTER_LINEAR), np.float32)
     if not net.letter_box:
         return full
-    width, height = letterbox_size(*original, net.width, net.height)
+    width, height = (max(side, 1) for side in letterbox_size(*original, net.width, net.height))
     left, top = (net.width - width) // 2, (net.height - height) // 2
     return full[top : top + height, left : left + width]

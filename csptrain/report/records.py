@@ -37,8 +37,13 @@ def console_lines(found: Detections, names: Sequence[str], size: tuple[int, int]
     return lines
 
 
-def frame(frame_id: int, filename: str, found: Detections, names: Sequence[str]) -> dict[str, object]:
-    """One image of Darknet's result.json: every class of every box, coordinates relative to the image."""
+def frame(
+    frame_id: int, filename: str, found: Detections, names: Sequence[str], tracks: NDArray[np.intp] | None = None
+) -> dict[str, object]:
+    """One image of Darknet's result.json: every class of every box, coordinates relative to the image.
+
+    ``tracks`` [M] are the numbers of the boxes' objects in a film.
+    """
     objects = []
     for row, k in zip(*np.nonzero(found.prob > 0), strict=True):
         x, y, w, h = (round(float(value), 6) for value in found.boxes[row])
@@ -48,6 +53,7 @@ def frame(frame_id: int, filename: str, found: Detections, names: Sequence[str])
                 "name": names[k],
                 "relative_coordinates": {"center_x": x, "center_y": y, "width": w, "height": h},
                 "confidence": round(float(found.prob[row, k]), 6),
+                **({} if tracks is None else {"track_id": int(tracks[row])}),
             }
         )
     return {"frame_id": frame_id, "filename": filename, "objects": objects}

@@ -91,17 +91,17 @@ class Processes:
 
     def from_first(self, content: bytes) -> bytes:
         """What the first process holds."""
-        if self.count == 1:
-            return content
-        length = torch.tensor([len(content)], device=self.device)
-        dist.broadcast(length, 0)
-        if not int(length):
-            return b""
-        data = torch.zeros(int(length), dtype=torch.uint8, device=self.device)
-        if self.first:
-            data.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
-        dist.broadcast(data, 0)
-        return data.cpu().numpy().tobytes()
+        return content if self.count == 1 else self._told_by(0, content)
+
+    def to_first(self, content: bytes) -> list[bytes] | None:
+        """What each process holds, on the first one; the others get None."""
+        held = [content]
+        # One after another, so that no process needs memory for more than one share beside its own.
+        for rank in range(1, self.count):
+            told = self._told_by(rank, content)
+            if self.first:
+                held.append(told)
+        return held if self.first else None
 
     @contextmanager
     def first_alone(self) -> Iterator[None]:
@@ -111,6 +111,17 @@ class Processes:
         yield
         if self.first:
             self.gather(torch.zeros(1))
+
+    def _told_by(self, rank: int, content: bytes) -> bytes:
+        length = torch.tensor([len(content)], device=self.device)
+        dist.broadcast(length, rank)
+        if not int(length):
+            return b""
+        data = torch.zeros(int(length), dtype=torch.uint8, device=self.device)
+        if self.rank == rank:
+            data.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+        dist.broadcast(data, rank)
+        return data.cpu().numpy().tobytes()
 
     def _add_up_bucket(self, tensors: Sequence[Tensor]) -> None:
         flat = torch.cat([tensor.flatten() for tensor in tensors])

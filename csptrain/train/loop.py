@@ -29,8 +29,10 @@ SPEED_WINDOW = 20
 class Plan:
     """What a training writes, and how often; iterations count from 1.
 
-    ``evaluate`` runs on the validation set every ``map_every`` iterations (0: never) and after the last one.
-    ``cfg`` is the network's text as it is trained, overrides included, ``data`` tells its training set from others.
+    ``evaluate`` runs on the validation set every ``map_every`` iterations (0: never) and after the last one; of several
+    processes each calls it, and the first one gets the figures.
+    ``cfg`` is the network's text as it is trained, overrides included, ``data`` tells its training set from others,
+    ``valid`` its validation set.
     """
 
     base: str
@@ -39,10 +41,11 @@ class Plan:
     stop: int
     save_every: int
     data: Mapping[str, Any] = field(default_factory=dict)
+    valid: Mapping[str, Any] = field(default_factory=dict)
     save_last: int = SAVE_LAST
     map_every: int = 0
     map_from: int = 0
-    evaluate: Callable[[], Measured] | None = None
+    evaluate: Callable[[], Measured | None] | None = None
 
     def file(self, word: str) -> Path:
         """``backup/<base>_<word>.weights``, Darknet's names."""
@@ -167,6 +170,8 @@ def _evaluate(trainer: Trainer, progress: Progress, plan: Plan, watch: Watcher) 
         found = plan.evaluate()
     except CspError as error:
         watch.warned(f"the validation set cannot be measured: {error}; the training goes on")
+        return {}
+    if found is None:
         return {}
     best = found.score > progress.best_map
     if best:

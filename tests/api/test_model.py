@@ -87,6 +87,8 @@ def test_pictures_may_be_files_folders_patterns_and_pixels(folder: Path) -> None
         model.predict("gone.png")
     with pytest.raises(csptrain.DataError, match=r"float64 \[4, 4, 3\] is no picture"):
         model.predict(np.zeros((4, 4, 3)))  # type: ignore[arg-type]
+    with pytest.raises(csptrain.DataError, match=r"uint8 \[0, 4, 3\] is no picture"):
+        model.predict(np.zeros((0, 4, 3), np.uint8))
 
 
 def test_a_prediction_is_drawn(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from csptrain.cfg.edit import parse_size
 from csptrain.cli.arguments import Arguments, UsageError
 
 
@@ -15,6 +16,7 @@ def arguments() -> Arguments:
     built.option("iou_thresh", float, 0.5, "overlap that counts")
     built.option("c", int, 0, "camera")
     built.option("backend", str, "torch", "what computes", choices=("torch", "opencv"))
+    built.option("size", parse_size, None, "input size")
     built.flag("dont_show", "open no window")
     built.flag("map", "measure while training")
     return built
@@ -70,9 +72,11 @@ def test_optional_and_needed_words() -> None:
         (["-zzzzzz"], r"unknown flag '-zzzzzz' \(see csptrain detector map --help\)"),
         (["-thresh"], "-thresh needs a value, found nothing"),
         (["-thresh", "-map"], "-thresh needs a value, found the flag -map"),
-        (["-thresh", "high"], "invalid float value: 'high'"),
-        (["-backend", "tpu"], "invalid choice: 'tpu'"),
+        (["-thresh", "high"], "--thresh: high is no number"),
+        (["-backend", "tpu"], "--backend: tpu is none of torch, opencv"),
         (["-map=1"], "-map takes no value"),
+        (["-c", "1.5"], "-c: 1.5 is no integer"),
+        (["-size", "wide"], "--size: wide is no size, write 416 or 512x288"),
         (["-thres", ".3"], r"unknown flag '-thres' \(did you mean -thresh\?\)"),
     ],
 )

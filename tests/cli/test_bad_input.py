@@ -75,7 +75,11 @@ DATA = {
     "a label of words": (write("images/02.txt", b"0 a b c d\n"), "images/02.txt:1: '0 a b c d' is not class x y w h"),
     "not a number": (write("images/02.txt", b"0 nan .5 .2 .2\n"), "not finite"),
     "empty list": (write("list.txt", b"\n# nothing\n"), "list.txt: the list names no image"),
-    "no list": (lambda folder: (folder / "list.txt").unlink(), "list.txt"),
+    "no list": (lambda folder: (folder / "list.txt").unlink(), "tiny.data:2: train={folder}/list.txt does not exist"),
+    "a list with no place": (
+        lambda folder: rewrite("tiny.data", f"train={folder}/list.txt", "train=gone.txt")(folder),
+        "tiny.data:2: train=gone.txt does not exist (looked for from the working directory, then from the data file",
+    ),
     "no label at all": (
         lambda folder: [path.unlink() for path in (folder / "images").glob("*.txt")] and None,
         "list.txt: no image of the list has a label file",
@@ -103,6 +107,11 @@ def test_data(name: str, workers: str, folder: Path, capsys: pytest.CaptureFixtu
 #: What to replace in the cfg, by what, and what is said then.
 CFG = {
     "misspelt key": ("max_batches", "max_batchs", "11: unknown key max_batchs= in [net] (did you mean max_batches?)"),
+    "channels of no image": (
+        "channels=3",
+        "channels=4",
+        "6: channels=4 in [net] (images have channels=3, grey ones 1)",
+    ),
     "misspelt section": ("[yolo]", "[yollo]", f"{YOLO_LINE}: unknown section [yollo] (did you mean yolo?)"),
     "wrong filters": (
         "filters=14",
@@ -130,6 +139,20 @@ def test_cfg(name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     rewrite("tiny.cfg", old, new)(folder)
     assert f"tiny.cfg:{words}" in refused(capsys, *WORDS)
     assert left_behind(folder) == []
+
+
+def test_file_names_that_are_no_text(folder: Path) -> None:
+    names = [os.fsencode(folder / "images") + name for name in (b"/\xe9.png", b"/\xfc.png")]
+    for name, content in zip(names, [(folder / "images" / "00.png").read_bytes(), b"no picture"], strict=True):
+        with open(name, "wb") as stream:
+            stream.write(content)
+    rewrite("tiny.data", "list.txt", "images")(folder)
+    assert main([*WORDS, "--iterations", "8"]) == 0
+    backup = folder / "backup"
+    assert names[1] in (backup / "bad.list").read_bytes() and names[1] in (backup / "report.html").read_bytes()
+    rewrite("tiny.data", "list.txt", "images")(folder)
+    assert main(["detector", "valid", "tiny.data", "tiny.cfg", "backup/tiny_final.weights"]) == 0
+    assert any(b"\n\xe9 " in file.read_bytes() for file in (folder / "results").glob("comp4*"))
 
 
 def test_files_that_are_something_else(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,7 +207,7 @@ def test_no_valid_list_is_told_before_anything_is_written(folder: Path, capsys: 
     (folder / "backup").mkdir()
     (folder / "backup" / "results.csv").write_text("precious\n")
     rewrite("tiny.data", "valid=", "valid=no")(folder)
-    assert f"no{folder}/list.txt: " in refused(capsys, *WORDS, "-map")
+    assert f"tiny.data:3: valid=no{folder}/list.txt does not exist" in refused(capsys, *WORDS, "-map")
     assert (folder / "backup" / "results.csv").read_text() == "precious\n"
 
 
@@ -214,7 +237,7 @@ def test_usage(words: list[str], said: str, folder: Path, capsys: pytest.Capture
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
 def test_a_device_that_is_not_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "device 'cuda'" in refused(capsys, *WORDS[:4], "--device", "cuda")
-    assert "device 'gpu' is unknown (cpu, cuda, cuda:0 ...)" in refused(capsys, *WORDS[:4], "--device", "gpu")
+    assert "device 'gpu' is unknown (legal: cpu, cuda, cuda:0 ...)" in refused(capsys, *WORDS[:4], "--device", "gpu")
 
 
 def test_a_folder_that_cannot_be_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

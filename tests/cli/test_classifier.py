@@ -78,9 +78,9 @@ def test_predictions(folder: Path, capsys: pytest.CaptureFixture[str], monkeypat
     lines = out.splitlines()
     files = ["val/red/00.png", "val/red/01.png", "val/blue/00.png"]
     assert [line.split(": ")[0] for line in lines[::4]] == files
-    shares = [float(line.split("%")[0]) for line in lines[1:4]]
-    assert shares == sorted(shares, reverse=True) and sum(shares) == pytest.approx(100, abs=0.02)
-    assert {line.split(": ")[1] for line in lines[1:4]} == set(tiny_classes.COLOURS)
+    shares = [float(line.split(": ")[1]) for line in lines[1:4]]
+    assert shares == sorted(shares, reverse=True) and sum(shares) == pytest.approx(1, abs=1e-5)
+    assert {line.split(": ")[0] for line in lines[1:4]} == set(tiny_classes.COLOURS)
     assert "skipped: val/red/bad.jpg" in err
     told = json.loads((folder / "out.json").read_text())
     assert [one["filename"] for one in told] == files and len(told[0]["classes"]) == 3

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from csptrain.cli.main import main
+from csptrain.cli.session import sort_files
 from csptrain.datasets.lists import read_label
 from tests.golden.case import Case
 
@@ -108,12 +109,27 @@ def test_a_corrupt_image_is_left_out_and_listed(files: list[str], capsys: pytest
     assert (code, got["images"], got["bad_images"]) == (0, 12, 1)
     assert "1 image(s) skipped" in err
     assert Path("results/bad.list").read_text() == f"{bad}\n"
+    shutil.rmtree("results")
+    Path("results").write_text("in the way")
+    code, out, err = outcome(["detector", "map", *files, "--json"], capsys)
+    assert (code, json.loads(out)["map"]) == (0, got["map"])
+    assert "1 image(s) skipped; results/bad.list: cannot be written" in err
+    Path("results").unlink()
 
     listed.write_text(f"{bad}\n")
     bad.with_suffix(".txt").write_text("")
     code, out, err = outcome(["detector", "map", *files, "--json"], capsys)
     assert (code, out) == (1, "")
     assert "no image of the list can be decoded" in err
+
+
+def test_measuring_on_what_is_trained_on_is_told(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    data = Path(files[0])
+    text = data.read_text()
+    data.write_text(text + "train=valid.txt\n")
+    assert f"{data} names the same for train= and valid=" in outcome(["detector", "recall", *files], capsys)[2]
+    data.write_text(text.replace("valid=", "train="))
+    assert f"{data} has no valid= of its own, its train= is used" in outcome(["detector", "recall", *files], capsys)[2]
 
 
 def read_voc(folder: Path) -> list[tuple[int, str, np.ndarray]]:
@@ -332,12 +348,22 @@ def test_a_missing_image_is_an_error_with_its_line(files: list[str], capsys: pyt
     assert (code, out, err) == (1, "", "csptrain: error: gone.png: no such image\n")
 
 
+@pytest.mark.parametrize("name", ["a.weights", "a.backup", "yolov4.conv.137", "resnet50.65"])
+def test_what_the_field_calls_weights(name: str) -> None:
+    files = sort_files(["x.data", "x.cfg", name], "detector train", takes_inputs=False)
+    assert (files.weights, files.inputs) == (Path(name), ())
+    assert sort_files(["x.cfg", "a.jpg"], "detector test").inputs == ("a.jpg",)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["map", "x.data", "x.cfg"], "needs weights: none is given"),
         (["valid", "x.data", "x.cfg", "a.jpg"], "needs weights: found 'a.jpg' after the cfg"),
         (["map", "x.data", "x.cfg", "x.weights", "more"], "takes nothing after the weights: found 'more'"),
+        (["train", "x.data", "x.cfg", "darknet53"], "has no use for 'darknet53' after the cfg"),
+        (["train", "x.cfg", "x.data"], "has no use for 'x.data' after the cfg"),
+        (["train", "x.cfg", "x.weights", "y.weights"], "has no use for 'y.weights' after the weights"),
         (["map", "x.data", "x.cfg", "x.weights", "-points", "12"], "12 is none of 0, 11, 101"),
         (["test", "x.data", "x.cfg", "x.weights", "-thresh", "25"], "25 is no number in 0..1"),
     ],

@@ -25,8 +25,15 @@ def test_a_sound_set_is_ok(made: DataSet, capsys: pytest.CaptureFixture[str]) ->
     out = capsys.readouterr().out
     assert out.endswith("\nverdict: ok (0 errors, 0 warnings, 0 notes)\n")
     assert "train: 12 images (12 decoded), 24 boxes, 0 images without labels" in out
-    assert f"12 labels found by {made.folder}/images -> {made.folder}/labels" in out
+    assert f"  labels found: {made.folder}/images -> {made.folder}/labels (12)\n" in out
     assert "red             12      12            4       4" in out
+
+
+def test_labels_beside_their_images_are_told_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "doctor.html"
+    main(["doctor", str(tiny.write_set(tmp_path)), "--html", str(page)])
+    assert "\n  labels found: beside the image (6)\n" in capsys.readouterr().out
+    assert "<td>beside the image (6)</td>" in page.read_text()
 
 
 def test_an_error_is_told_with_place_and_remedy(made: DataSet, capsys: pytest.CaptureFixture[str]) -> None:

@@ -157,9 +157,11 @@ def test_valid_finds_more_than_map(files: list[str], capsys: pytest.CaptureFixtu
     outcome(["detector", "valid", *files], capsys)
     scores = [record["score"] for record in json.loads(Path("results/coco_results.json").read_text())]
     assert 0.001 < min(scores) < 0.002 and len(scores) > 2 * Case(MAP01).golden["runs"][0]["detections_count"]
-    Path("x.data").write_text(Path("x.data").read_text().replace("eval=coco", "eval=kitti"))
+    said = Path("x.data").read_text().replace("eval=coco", "eval=kitti")
+    Path("x.data").write_text(said)
     assert main(["detector", "valid", *files]) == 1
-    assert "eval=kitti is not written (legal: voc, coco, imagenet)" in capsys.readouterr().err
+    place = f"x.data:{len(said.splitlines())}"
+    assert f"{place}: eval=kitti is not written (legal: voc, coco, imagenet)" in capsys.readouterr().err
 
 
 def test_recall(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:

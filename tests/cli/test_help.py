@@ -100,7 +100,7 @@ def test_help_of_one_command_asks_that_command(verb: Callable[..., None]) -> Non
         (["detectr"], "unknown command 'detectr' (did you mean detector?)"),
         (["zzz"], f"unknown command 'zzz' (legal: {', '.join([*front.VERBS, *front.WORDS, 'help', 'version'])})"),
         (["detector", "trian"], "unknown detector command 'trian' (did you mean train?)"),
-        (["detector"], f"'detector' needs one more word (one of: {', '.join(front.VERBS['detector'])})"),
+        (["detector"], f"'detector' needs one more word (legal: {', '.join(front.VERBS['detector'])})"),
     ],
 )
 def test_a_wrong_word_is_one_line_and_code_2(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

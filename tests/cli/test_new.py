@@ -185,7 +185,7 @@ def test_folders_called_train_and_valid_are_kept(
     ("words", "code", "message"),
     [
         (["--valid", "1"], 1, "shares of 1 to measure on and 0 to keep"),
-        (["--format", "kitti"], 2, "invalid choice"),
+        (["--format", "kitti"], 2, "--format: kitti is none of yolo, voc"),
         (["--names", "a"], 1, "class 1 is not one of 0..0"),
         (["--size", "100"], 1, "size"),
         (["--labels", "gone"], 1, "gone"),

@@ -17,6 +17,7 @@ from csptrain.cli.main import main
 from csptrain.evaluate.look import look
 from csptrain.formats.darknet import load, save_weights
 from csptrain.live import server as server_module
+from csptrain.ops.decode import Detections
 from csptrain.report.heat import Heat, draw_heat, heat_maps
 from tests import tiny
 from tests.live.film import write_film
@@ -69,6 +70,40 @@ def test_frames_are_passed_over(folder: Path, capsys: pytest.CaptureFixture[str]
     demo("a.avi", "-s", "2", "-out", "r.json")
     assert len(json.loads(Path("r.json").read_text())) == 2
     demo("a.avi", "-time_limit_sec", "1", "-out", "r.json")
+
+
+def test_objects_keep_their_numbers_over_the_film(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two squares run through each other; the detector that stands in here misses one of them for a frame."""
+
+    def find_squares(plan: object, detect: object, pixels: np.ndarray, thresh: float, nms: float) -> object:
+        frame = round((float(pixels.mean()) - 40) / 30)  # each frame of the film is brighter by 30
+        boxes = np.array([(0.3 + 0.1 * frame, 0.5, 0.3, 0.3), (0.7 - 0.1 * frame, 0.5, 0.3, 0.3)], np.float32)
+        prob = np.diag([0.9, 0.8]).astype(np.float32)
+        seen = np.array([1] if frame == 2 else [0, 1])
+        return Detections(boxes, prob.max(1), prob).take(seen), 0.0
+
+    words: list[str] = []
+
+    def note_words(picture: np.ndarray, boxes: object, labels: object, said: list[str]) -> np.ndarray:
+        words.extend(said)
+        return picture
+
+    monkeypatch.setattr("csptrain.evaluate.look.look", find_squares)
+    monkeypatch.setattr("csptrain.report.draw.draw_boxes", note_words)
+    demo("a.avi", "--track", "-out", "r.json", "-prefix", "f/x", "--json", "--quiet")
+    out, err = capsys.readouterr()
+    frames = json.loads(Path("r.json").read_text())
+    assert [json.loads(line) for line in out.splitlines()] == frames and err == ""
+    found = [[(one["class_id"], one["track_id"]) for one in frame["objects"]] for frame in frames]
+    assert found == [[(0, 1), (1, 2)], [(0, 1), (1, 2)], [(1, 2)], [(0, 1), (1, 2)]]
+    assert words[:3] == ["class1 #2 0.80", "class0 #1 0.90", "class1 #2 0.80"]
+    demo("a.avi", "--track", "--track-buffer", "0", "-out", "r.json")
+    (first, second) = json.loads(Path("r.json").read_text())[3]["objects"]
+    assert (first["track_id"], second["track_id"]) == (3, 2)
+    demo("a.avi", "-out", "r.json")
+    assert "track_id" not in json.loads(Path("r.json").read_text())[0]["objects"][0]
 
 
 def test_the_streams_of_a_run(
@@ -127,6 +162,7 @@ def test_what_was_written_stays_where_the_user_stops(
         (["a.avi", "-out_filename", "x.gif"], 1, "'.gif' is no kind of video"),
         (["a.avi", "-json_port", "99999"], 1, "port 99999 cannot be opened"),
         (["a.avi", "-json_port", "x"], 2, "no integer"),
+        (["a.avi", "--track-buffer", "9"], 2, "--track-buffer is for --track"),
         (["x.cfg"], 1, "cannot be opened as a video"),
     ],
 )
@@ -160,6 +196,8 @@ def test_the_warm_cell_lies_on_its_object(letter_box: int) -> None:
     # A letterbox of a picture twice as wide as high shows it in the middle half of the map.
     expected = (2.5 / 4 - 0.25) * 2 if letter_box else 2.5 / 4
     assert abs(x - 2.5 / 4) < 0.06 and abs(y - expected) < 0.06
+    strip = draw_heat(planned, np.zeros((600, 1, 3), np.uint8), [Heat(4, 8, values)])
+    assert strip.shape == (4800 + 22, 8, 3)  # not 320 pixels wide, which no JPEG could hold
 
 
 def test_heat_maps_are_written_beside_the_pictures(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

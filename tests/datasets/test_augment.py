@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from csptrain.datasets.augment import Augmentation, Draw, apply, apply_crop, apply_exact, draw
+from csptrain.datasets.augment import Augmentation, Draw, apply, apply_crop, apply_crop_in, apply_exact, draw
 from csptrain.datasets.colour import Distortion, distort_pixels, distort_planes, sample_distortion
-from csptrain.datasets.geometry import Crop, crop_pixels, crop_truth, mean_colour, sample_crop
+from csptrain.datasets.geometry import Crop, Fill, crop_pixels, crop_truth, mean_colour, sample_crop
 
 SIZE, NET = (100, 60), (64, 32)
 
@@ -111,3 +111,25 @@ def test_one_channel_takes_the_exposure_only() -> None:
 def test_a_full_turn_of_hue_changes_nothing() -> None:
     image = np.random.default_rng(0).random((3, 8, 8), np.float32)
     np.testing.assert_allclose(distort_planes(image, Distortion(hue=1.0)), image, atol=1e-5)
+
+
+@pytest.mark.parametrize("fill", ["mean", "replicate"])
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_part_of_a_crop_is_that_part(fill: Fill, flip: bool, channels: int) -> None:
+    smooth = np.random.default_rng(0).integers(0, 256, (6, 8, channels), dtype=np.uint8)
+    image = cv2.resize(smooth, (90, 70), interpolation=cv2.INTER_LINEAR).reshape(70, 90, channels)
+    for crop in (Crop(-9, 12, 120, 50, flip), Crop(11, -5, 61, 95, flip), Crop(0, 0, 90, 70, flip)):
+        whole = apply_crop(image, (64, 48), crop, fill)
+        for shown in ((slice(0, 48), slice(0, 64)), (slice(5, 31), slice(20, 64)), (slice(30, 48), slice(0, 7))):
+            part = apply_crop_in(image, (64, 48), crop, fill, shown)
+            assert part.shape == whole[shown].shape
+            off = np.abs(part.astype(int) - whole[shown])
+            assert off.mean() < 1 and np.quantile(off, 0.97) <= 4, (crop, shown)
+
+
+def test_an_image_too_long_to_warp_is_cut_out_of_the_whole() -> None:
+    image = np.arange(40_000, dtype=np.uint32).astype(np.uint8).reshape(1, 40_000, 1)
+    shown = slice(0, 1), slice(3, 9)
+    whole = apply_crop(image, (16, 1), Crop(0, 0, 40_000, 1), "mean")
+    np.testing.assert_array_equal(apply_crop_in(image, (16, 1), Crop(0, 0, 40_000, 1), "mean", shown), whole[shown])

@@ -173,7 +173,7 @@ def valid_is_train(made: DataSet) -> str:
 
 def no_list(made: DataSet) -> str:
     (made.folder / "valid.txt").unlink()
-    return f"{made.folder}/valid.txt"
+    return f"{made.folder}/x.data:3"
 
 
 def no_labels_at_all(made: DataSet) -> str:

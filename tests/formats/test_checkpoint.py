@@ -90,6 +90,14 @@ def test_the_state_before_is_kept_and_the_newest_whole_one_found(tmp_path: Path)
         newest_state(path)
 
 
+def test_the_newest_is_the_last_written(tmp_path: Path) -> None:
+    path = tmp_path / "net.state"
+    for iteration in (600, 3):  # the first is of an older training in the same folder
+        save_state(path, State({"x": torch.arange(4.0)}, {"iteration": iteration}))
+    found, place, skipped = newest_state(path)
+    assert (found.meta["iteration"], place, skipped) == (3, path, [])
+
+
 def test_packed_and_back() -> None:
     state = State({"x": torch.arange(4.0)}, {"iteration": 3})
     found = unpack(pack(state))

@@ -60,6 +60,8 @@ def test_a_place_that_is_none(tmp_path: Path) -> None:
     for path in (tmp_path / "file" / "x.bin", tmp_path):
         with pytest.raises(WeightsError, match="cannot be written"):
             write_atomically(path, [b"new"], WeightsError)
+    with pytest.raises(WeightsError, match=r"file/x\.bin: cannot be written: .*file is not a folder"):
+        write_atomically(tmp_path / "file" / "x.bin", [b"new"], WeightsError)
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
@@ -68,6 +70,9 @@ def test_staged_files_come_together_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(KeyError), staged(folder, WeightsError) as stage:
         (stage / "a").write_text("1")
         raise KeyError
+    with pytest.raises(WeightsError) as caught, staged(folder, WeightsError) as stage:
+        raise WeightsError("cannot be written: No space left on device", path=stage / "a")
+    assert str(caught.value) == f"{folder}/a: cannot be written: No space left on device"
     assert list(tmp_path.iterdir()) == []
     for text in ("1", "2"):
         with staged(folder, WeightsError) as stage:

@@ -53,7 +53,7 @@ def run(folder: Path, variant: str = "cudnn", amend: Callable[[Network], None] |
         if "unknown section" in error.message or "not supported" in error.message:
             return Verdict(name, kind, 0.0, error.message, UNSUPPORTED)
         return Verdict(name, kind, inf, str(error), FAIL)
-    except (CspError, ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - a case from elsewhere is broken in its own way
         return Verdict(name, kind, inf, f"{type(error).__name__}: {error}", FAIL)
     where = worst.where if worst.count else "nothing was compared"
     result = OK if worst.passed else FAIL

@@ -104,8 +104,13 @@ def test_a_broken_case_fails_and_does_not_stop_the_others(golden_cases: Path, tm
     (tmp_path / "a" / "net.cfg").write_text("[net]\nwidth=8\nheight=8\nchannels=3\n[convolutional]\nfilters=0\n")
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "golden.json").write_text("{")
-    shutil.copytree(golden_cases / "lr_exp", tmp_path / "c")
-    assert [runner.run(folder).result for folder in runner.find(tmp_path)] == ["fail", "fail", "ok"]
+    shutil.copytree(golden_cases / "f01_conv_basic", tmp_path / "c")
+    stated = json.loads((golden_cases / "f01_conv_basic" / "golden.json").read_text())
+    (tmp_path / "c" / "golden.json").write_text(json.dumps({**stated, "recipe": "none"}))
+    shutil.copytree(golden_cases / "f01_conv_basic", tmp_path / "d")
+    (tmp_path / "d" / "golden.npz").write_bytes(b"PK is all that is left")
+    shutil.copytree(golden_cases / "lr_exp", tmp_path / "e")
+    assert [runner.run(folder).result for folder in runner.find(tmp_path)] == ["fail"] * 4 + ["ok"]
 
 
 def test_nothing_below_a_folder_is_no_success(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 
@@ -74,6 +76,17 @@ def test_what_was_fused_stays_as_it_was() -> None:
             parameter.add_(0.1)
     torch.testing.assert_close(outputs(fast, images), before, **EXACT)
     assert not any(True for _ in fast.layers[0].parameters())
+
+
+def test_a_consumed_network_gives_its_weights_away_layer_by_layer() -> None:
+    plain = network(KINDS["bias"])
+    images = random_images(plain)
+    expected, held = outputs(plain, images), [weakref.ref(module) for module in plain.layers]
+    fast = plain.fused(consume=True)
+    torch.testing.assert_close(outputs(fast, images), expected, **EXACT)
+    assert not plain.layers and held[1]() is None
+    with pytest.raises(ValueError, match="shorter"):
+        plain(images)
 
 
 def test_bf16_keeps_two_digits_and_gives_float32_from_heads() -> None:

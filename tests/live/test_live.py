@@ -39,11 +39,17 @@ def test_channels_are_red_green_blue(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "message"), [("gone.mp4", "gone.mp4: no such video"), (__file__, "cannot be opened as a video")]
+    ("word", "message"),
+    [
+        ("gone.mp4", "gone.mp4: no such video"),
+        (__file__, "cannot be opened as a video"),
+        ("4242", "camera 4242: cannot be opened as a video"),
+    ],
 )
-def test_what_cannot_be_opened_is_told(word: str, message: str) -> None:
+def test_what_cannot_be_opened_is_told(word: str, message: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(DataError, match=message):
         open_source(word, 0)
+    assert capfd.readouterr().err == ""  # nothing of OpenCV's own
 
 
 class SlowReader:

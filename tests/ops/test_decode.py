@@ -84,3 +84,9 @@ def test_letterbox_is_undone_with_the_real_offset() -> None:
     pixels = correct_boxes(boxes, 100, 40, 64, 64, letter_box=True, relative=False)
     np.testing.assert_allclose(pixels, relative * [100, 40, 100, 40], rtol=1e-6)
     np.testing.assert_array_equal(correct_boxes(boxes, 100, 40, 64, 64, letter_box=False), boxes)
+
+
+def test_a_strip_that_a_letterbox_leaves_no_pixel_of_has_boxes_all_the_same() -> None:
+    boxes = np.asarray([[0.5, 0.5, 0.1, 0.2]], np.float32)
+    mapped = correct_boxes(boxes, 1, 200, 64, 64, letter_box=True)
+    np.testing.assert_allclose(mapped, [[0.5, 0.5, 6.4, 0.2]], rtol=1e-6)

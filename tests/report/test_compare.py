@@ -46,6 +46,8 @@ def test_boxes_beyond_the_image_and_not_finite_ones_are_drawn_without_complaint(
 
 def test_small_images_come_back_larger_so_that_text_can_be_read() -> None:
     assert draw_detections(np.zeros((96, 128, 3), np.uint8), BOXES, [0, 1, 0], PROB[:, 0]).shape == (480, 640, 3)
+    for rows, columns, drawn in ((1, 400, (12, 4800, 3)), (1, 9000, (1, 9000, 3))):  # a picture has its limits
+        assert draw_detections(np.zeros((rows, columns, 3), np.uint8), BOXES, [0, 1, 0], PROB[:, 0]).shape == drawn
 
 
 def test_colours_of_neighbours_differ() -> None:

@@ -18,11 +18,11 @@ FILES = ("a.jpg", "bad.jpg", "b.jpg")
 def test_darknets_words() -> None:
     assert console_lines(FOUND, FILES, ("cat", "dog"), 0.5) == [
         "a.jpg: Predicted in 250.000000 milli-seconds.",
-        "75.00%: dog",
-        "20.00%: cat",
+        "dog: 0.750000",
+        "cat: 0.200000",
         "b.jpg: Predicted in 250.000000 milli-seconds.",
-        "99.50%: cat",
-        " 0.40%: dog",
+        "cat: 0.995000",
+        "dog: 0.004000",
     ]
 
 

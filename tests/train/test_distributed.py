@@ -23,6 +23,9 @@ from tests.train import ranks
 def both(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What each of two processes says."""
     store = tmp_path_factory.mktemp("store") / "store"
+    images = tiny.write_images(store.with_name("set"), ranks.IMAGES)
+    for damaged in (images[3], images[6]):
+        damaged.write_bytes(b"no image")
     started = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.train.ranks", str(rank), "2", str(store)],
@@ -43,7 +46,7 @@ def test_two_processes_are_as_one(name: str, both: list[dict[str, Any]]) -> None
     with one_thread():
         alone = ranks.run(name, Processes())
     first, second = (said[name] for said in both)
-    assert first == second, "both processes hold the same"
+    assert first == second, "both processes hold the same, to the last bit"
     assert first["losses"] == pytest.approx(alone["losses"], rel=1e-5)
     assert first["sums"] == pytest.approx(alone["sums"], rel=2e-5, abs=1e-6)
     assert (first["seen"], first["norms"]) == (alone["seen"], alone["norms"])
@@ -55,6 +58,22 @@ def test_two_processes_are_as_one(name: str, both: list[dict[str, Any]]) -> None
 def test_what_is_not_finite_in_one_is_told_by_both(both: list[dict[str, Any]]) -> None:
     assert both[0]["not finite"] == both[1]["not finite"]
     assert "is not finite" in both[0]["not finite"]
+
+
+def test_what_all_measure_together_is_what_one_measures(both: list[dict[str, Any]]) -> None:
+    first, second = (said["measured"] for said in both)
+    assert len(first) == 6
+    for name in first:
+        one, other = first[name], second[name]
+        assert one["together"] == one["alone"] == other["alone"], "every box and probability, and so every figure"
+        assert other["together"] is None, "the first has the figures"
+        assert one["together"]["figures"].get("detections_count", 1) > 0
+        # Of 13 images, two at a time, the first takes 0 1 4 5 8 9 12, of which none is damaged, the other the rest.
+        assert (one["own"], other["own"]) == (([7], [4]) if "13 images" in name else ([1], [0]))
+
+
+def test_what_one_cannot_measure_is_told_by_the_first(both: list[dict[str, Any]]) -> None:
+    assert [said["refused"] for said in both] == ["process 1: valid.txt: no images here", "None"]
 
 
 def test_texts_and_bytes_reach_all(both: list[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from csptrain.datasets.loader import Batch
 from csptrain.errors import CspError
-from csptrain.formats.files import write_atomically
+from csptrain.formats.files import utf8, write_atomically
 from csptrain.report.run.history import read_history
 from csptrain.report.run.photos import sample_photos
 from csptrain.report.run.sheet import Facts, Standing, run_page
@@ -103,7 +103,7 @@ class RunReport:
         now.written = time.strftime("%Y-%m-%d %H:%M:%S")
         now.hours_spent = self._history.total("seconds") / 3600
         try:
-            write_atomically(self.path, [run_page(self.facts, self._history, now).encode()], CspError)
+            write_atomically(self.path, [utf8(run_page(self.facts, self._history, now))], CspError)
         except CspError as error:
             if self._warn is not None:
                 self._warn(f"{error}; the training goes on")
