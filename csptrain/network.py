@@ -86,6 +86,7 @@ class Network(nn.Module):
         self.graph = graph
         self.seen = 0
         self.amp: torch.dtype | None = None
+        self.is_fused = False
         with torch.device("meta"):
             modules = [_outline(node) for node in graph.nodes]
         owners = [
@@ -134,6 +135,7 @@ class Network(nn.Module):
         modules.reverse()
         copy.layers = nn.ModuleList(node.layer.fused(modules.pop(), node.inputs, dtype) for node in self.graph.nodes)
         copy.amp = None if dtype == torch.float32 else dtype
+        copy.is_fused = True
         return copy.eval()
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -215,7 +217,9 @@ class Network(nn.Module):
         return frozen
 
     def stored(self) -> list[list[Stored]]:
-        """Per layer, its tensors in the order of Darknet's weights file."""
+        """Per layer, its tensors in the order of Darknet's weights file; raises ValueError for a `fused` network."""
+        if self.is_fused:
+            raise ValueError("a fused network holds nothing to save; save the one that it was made of")
         return [node.layer.stored(module) for node, module in zip(self.graph.nodes, self.layers, strict=True)]
 
     def batch_norms(self) -> list[BatchNorm]:

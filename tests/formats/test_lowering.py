@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -184,6 +186,17 @@ def test_strides_that_differ_are_ignored_by_opencv_and_refused(tmp_path: Path, l
         lower(network)
 
 
+def in_another_process(cfg: Path, weights: Path, x: torch.Tensor, answer: Path) -> np.ndarray:
+    """The head that OpenCV computes in a process that has never seen other weights."""
+    np.save(answer, x.numpy())
+    program = (
+        "import sys, cv2, numpy as np; cfg, weights, answer = sys.argv[1:]; "
+        "net = cv2.dnn.readNetFromDarknet(cfg, weights); net.setInput(np.load(answer)); np.save(answer, net.forward())"
+    )
+    subprocess.run([sys.executable, "-c", program, cfg, weights, answer], check=True)
+    return np.asarray(np.load(answer))
+
+
 def test_weights_of_another_length(tmp_path: Path) -> None:
     """OpenCV reads what is not there and says nothing; the export wants the right length, and writes it."""
     network = from_text(tmp_path, TWO)
@@ -194,9 +207,9 @@ def test_weights_of_another_length(tmp_path: Path) -> None:
         weights.write_bytes(data)
         with pytest.raises(WeightsError):
             load(path, weights)
-        raw = cv2.dnn.readNetFromDarknet(str(path), str(weights))
-        raw.setInput(x.numpy())
-        assert (relative(head(network, x), raw.forward()) < TOLERANCE) == (len(data) > len(whole))
+        # What it takes for the missing weights lies in memory by chance: here even the right ones may.
+        raw = in_another_process(path, weights, x, tmp_path / "raw.npy")
+        assert (relative(head(network, x), raw) < TOLERANCE) == (len(data) > len(whole))
         partial = load(path, weights, partial=True)
         cfg, again = tmp_path / "lowered.cfg", tmp_path / "lowered.weights"
         lower(partial).write(cfg, again)

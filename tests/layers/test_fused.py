@@ -76,6 +76,8 @@ def test_what_was_fused_stays_as_it_was() -> None:
             parameter.add_(0.1)
     torch.testing.assert_close(outputs(fast, images), before, **EXACT)
     assert not any(True for _ in fast.layers[0].parameters())
+    with pytest.raises(ValueError, match="nothing to save"):
+        fast.stored()
 
 
 def test_a_consumed_network_gives_its_weights_away_layer_by_layer() -> None:
