@@ -6,8 +6,8 @@ from math import cos, isfinite, radians, sin
 from pathlib import Path
 from xml.parsers import expat
 
+from csptrain.datasets.annotation_xml import AnnotationReader
 from csptrain.datasets.marked import Edges, Mark, MarkedImage, Point, around
-from csptrain.errors import DataError
 
 _POINTS = ("polygon", "ellipse", "mask")
 _NO_BOX = ("polyline", "points", "tag", "cuboid", "skeleton")
@@ -45,61 +45,42 @@ def read_cvat(path: Path) -> tuple[tuple[str, ...], dict[str, MarkedImage]]:
     return tuple(dict.fromkeys([*reader.labels, *sorted(used)])), images
 
 
-class _Reader:
+class _Reader(AnnotationReader):
     """Collects the labels of the task and the shapes of each image."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path)
         self.labels: list[str] = []
         self.images: dict[str, tuple[tuple[int, int], list[Mark], list[str]]] = {}
-        self._stack: list[str] = []
         self._image = ""
-        self._text = ""
-        self._parser = expat.ParserCreate()
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._characters
-        self._parser.EntityDeclHandler = self._refuse
 
     def read(self) -> None:
         """Raises DataError for a file that cannot be read, or is no XML of images."""
-        try:
-            self._parser.Parse(self.path.read_bytes(), True)
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror}", path=self.path) from None
-        except expat.ExpatError as error:
-            words = expat.ErrorString(error.code)
-            raise DataError(f"is not valid XML: {words}", path=self.path, line=error.lineno) from None
+        self.parse()
         if not self.images:
-            raise self._error("lists no image", "export it as 'CVAT for images 1.1'")
+            raise self.error("lists no image", "export it as 'CVAT for images 1.1'")
 
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        place = self._stack[1:]
-        if not self._stack and name != "annotations":
-            raise self._error(f"begins with <{name}>, so it is no file of CVAT")
+    def begin(self, name: str, attributes: dict[str, str]) -> None:
+        place = self.stack[1:]
+        if not self.stack and name != "annotations":
+            raise self.error(f"begins with <{name}>, so it is no file of CVAT")
         if not place and name == "track":
-            raise self._error(f"is in {_VIDEO}", "export it as 'CVAT for images 1.1'")
+            raise self.error(f"is in {_VIDEO}", "export it as 'CVAT for images 1.1'")
         if not place and name == "image":
             self._begin_image(attributes)
         elif place == ["image"]:
             self._shape(name, attributes)
-        self._stack.append(name)
-        self._text = ""
 
-    def _characters(self, text: str) -> None:
-        self._text += text
-
-    def _end(self, name: str) -> None:
-        self._stack.pop()
-        if name == "name" and self._stack[-2:] == ["labels", "label"]:
-            self.labels.append(self._text.strip())
+    def end(self, text: str) -> None:
+        if self.stack[-3:] == ["labels", "label", "name"]:
+            self.labels.append(text)
 
     def _begin_image(self, attributes: dict[str, str]) -> None:
         name, width, height = (attributes.get(key, "") for key in ("name", "width", "height"))
         if not name or not all(text.isascii() and text.isdigit() and int(text) for text in (width, height)):
-            raise self._error("an image lacks its name, width or height")
+            raise self.error("an image lacks its name, width or height")
         if name in self.images:
-            raise self._error(f"lists the image {name} twice")
+            raise self.error(f"lists the image {name} twice")
         self._image = name
         self.images[name] = (int(width), int(height)), [], []
 
@@ -107,11 +88,11 @@ class _Reader:
         _, marks, passed_over = self.images[self._image]
         label = attributes.get("label", "")
         if kind in _NO_BOX:
-            line = self._parser.CurrentLineNumber
+            line = self.line
             passed_over.append(f"line {line}: '{label}' is a {kind}, not a box: left out")
         elif kind == "box" or kind in _POINTS:
             edges = self._box(attributes) if kind == "box" else self._outline(kind, attributes)
-            marks.append(Mark(label, edges, self._parser.CurrentLineNumber))
+            marks.append(Mark(label, edges, self.line))
 
     def _box(self, attributes: dict[str, str]) -> Edges:
         left, top, right, bottom = (self._number(attributes, key) for key in ("xtl", "ytl", "xbr", "ybr"))
@@ -131,7 +112,7 @@ class _Reader:
             return left, top, left + width, top + height
         pairs = [text.split(",") for text in attributes.get("points", "").split(";")]
         if len(pairs) < 3 or any(len(pair) != 2 for pair in pairs):
-            raise self._error(f"points='{attributes.get('points', '')[:40]}' are no polygon")
+            raise self.error(f"points='{attributes.get('points', '')[:40]}' are no polygon")
         points: list[Point] = [
             (self._number({"points": a}, "points"), self._number({"points": b}, "points")) for a, b in pairs
         ]
@@ -143,11 +124,5 @@ class _Reader:
         except ValueError:
             value = float("nan")
         if not isfinite(value):
-            raise self._error(f"{key}='{attributes.get(key, '')[:20]}' is no number")
+            raise self.error(f"{key}='{attributes.get(key, '')[:20]}' is no number")
         return value
-
-    def _refuse(self, *_declaration: object) -> None:
-        raise self._error("declares an entity, which an annotation has no use for")
-
-    def _error(self, message: str, hint: str | None = None) -> DataError:
-        return DataError(message, path=self.path, line=self._parser.CurrentLineNumber, hint=hint)

@@ -6,19 +6,18 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
-from xml.parsers import expat
 
 import numpy as np
 
 from csptrain.cfg.dataset import read_lines
-from csptrain.cfg.regular import check_regular
+from csptrain.datasets.annotation_xml import AnnotationReader
 from csptrain.datasets.lists import IMAGE_SUFFIXES, Finding, Samples
 from csptrain.datasets.marked import Mark, MarkedImage
 from csptrain.datasets.objects import Objects
 from csptrain.errors import DataError
 
 MAX_BYTES = 16 << 20
-_DEEPEST, _DIGITS = 100, 9
+_DIGITS = 9
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -99,7 +98,7 @@ def read_annotation(path: Path, names: Sequence[str]) -> tuple[tuple[int, int], 
             none of ``names``; with the line.
     """
     reader = _Reader(path)
-    reader.read()
+    reader.parse(MAX_BYTES)
     size = (reader.whole("width"), reader.whole("height"))
     return size, [_object(fields, names, path) for fields in reader.objects]
 
@@ -110,7 +109,7 @@ def read_marked_voc(path: Path) -> MarkedImage:
     Raises DataError as `read_annotation` does.
     """
     reader = _Reader(path)
-    reader.read()
+    reader.parse(MAX_BYTES)
     names = [fields["name"].text for fields in reader.objects if "name" in fields]
     found = [_object(fields, names, path) for fields in reader.objects]
     marks, passed_over = [], []
@@ -153,31 +152,13 @@ def _number(field: _Field, word: str, path: Path) -> float:
     return value
 
 
-class _Reader:
+class _Reader(AnnotationReader):
     """Collects the size of an annotation and the words of each object; parts of objects are passed over."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path)
         self.size: dict[str, _Field] = {}
         self.objects: list[dict[str, _Field]] = []
-        self._stack: list[str] = []
-        self._text = ""
-        self._parser = expat.ParserCreate()
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._characters
-        self._parser.EntityDeclHandler = self._refuse
-
-    def read(self) -> None:
-        """Raises DataError for a file that is not there or is no XML."""
-        check_regular(self.path, MAX_BYTES)
-        try:
-            self._parser.Parse(self.path.read_bytes(), True)
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror}", path=self.path) from None
-        except expat.ExpatError as error:
-            words = expat.ErrorString(error.code)
-            raise DataError(f"is not valid XML: {words}", path=self.path, line=error.lineno) from None
 
     def whole(self, word: str) -> int:
         """Width or height of the image; raises DataError without one."""
@@ -187,28 +168,21 @@ class _Reader:
             raise DataError(f"has no {word} of the image in <size>", path=self.path, line=field.line)
         return int(field.text)
 
-    def _start(self, name: str, _attributes: dict[str, str]) -> None:
-        self._stack.append(name)
-        if len(self._stack) > _DEEPEST:
-            raise DataError("is nested too deeply for an annotation", path=self.path)
-        self._text = ""
-        if self._stack[1:] == ["object"]:
+    def error(self, message: str, hint: str | None = None) -> DataError:
+        """What is wrong with the file as a whole; of its fields each knows its line."""
+        return DataError(message, path=self.path, hint=hint)
+
+    def begin(self, name: str, attributes: dict[str, str]) -> None:
+        if len(self.stack) == 1 and name == "object":
             self.objects.append({})
 
-    def _characters(self, text: str) -> None:
-        self._text += text
-
-    def _end(self, name: str) -> None:
-        place = self._stack[1:-1]
-        field = _Field(self._text.strip(), self._parser.CurrentLineNumber)
+    def end(self, text: str) -> None:
+        place, name = self.stack[1:-1], self.stack[-1]
+        field = _Field(text, self.line)
         if place == ["size"]:
             self.size[name] = field
         elif place in (["object"], ["object", "bndbox"]):
             self.objects[-1][name] = field
-        self._stack.pop()
-
-    def _refuse(self, *_declaration: object) -> None:
-        raise DataError("declares an entity, which an annotation has no use for", path=self.path)
 
 
 def _names_of(folder: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,7 @@ def test_attributes_are_no_shapes_and_points_no_boxes(tmp_path: Path) -> None:
         ('<annotations><track id="0"/></annotations>', "in CVAT's format for video .*CVAT for images"),
         ('<annotations><image name="a"/></annotations>', "lacks its name, width or height"),
         ('<!DOCTYPE a [<!ENTITY b "c">]><annotations/>', "declares an entity"),
+        ("<annotations>" + "<a>" * 200, "is nested too deeply"),
     ],
 )
 def test_a_broken_file_is_told(text: str, message: str, tmp_path: Path) -> None:
@@ -87,3 +89,9 @@ def test_other_files_are_not_cvats(tmp_path: Path) -> None:
         (tmp_path / "x.xml").write_text(text)
         assert not is_cvat(tmp_path / "x.xml")
     assert not is_cvat(tmp_path / "gone.xml")
+
+
+def test_a_file_that_is_none_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.xml")
+    with pytest.raises(DataError, match="is no file"):
+        read_cvat(tmp_path / "x.xml")
